@@ -1,0 +1,18 @@
+//! Envelope encryption of S3 objects on their way through an HTTP proxy: the sans-IO core.
+//!
+//! The crate names no host, clock, randomness source or log. A host hands it the heads and body
+//! chunks of one HTTP exchange, the time and random bytes, and carries out what it returns.
+
+#![forbid(unsafe_code)]
+
+pub mod aws_chunked;
+pub mod checksum;
+pub mod envelope;
+pub mod head;
+pub mod key_wrap;
+pub mod operation;
+pub mod s3_error;
+pub mod segment;
+pub mod sigv4;
+pub mod time;
+pub mod uri;
