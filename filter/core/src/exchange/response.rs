@@ -1,0 +1,132 @@
+//! Heads and documents that go back to the client.
+
+use crate::error::Error;
+use crate::head::{Headers, ResponseHead};
+use crate::operation::{self, HeaderRule, Operation};
+use crate::s3_error::{ErrorCode, S3Error};
+
+use super::{Identity, Reply, ResponsePlan};
+
+/// Tells whether a response of `status` is what `plan` is for.
+pub(super) fn is_good(status: u16, plan: &ResponsePlan) -> bool {
+    match plan {
+        ResponsePlan::Nothing => true,
+        ResponsePlan::Object(_) | ResponsePlan::Stored(_) => status == 200,
+        ResponsePlan::Relay(_) => matches!(status, 200 | 204),
+    }
+}
+
+/// The fields of `request` that may go to the store.
+///
+/// # Errors
+///
+/// A field that the operation does not allow.
+pub(super) fn forwarded_headers(request: &operation::Request) -> Result<Headers, Error> {
+    let mut headers = Headers::new();
+    for field in request.headers.iter() {
+        match operation::request_header_rule(request.operation, &field.name) {
+            HeaderRule::Forward => headers.push(field.name.as_str(), field.value.as_slice()),
+            HeaderRule::Consume | HeaderRule::Drop => {}
+            HeaderRule::Refuse(refusal) => return Err(refusal.into()),
+        }
+    }
+    Ok(headers)
+}
+
+/// The fields of the store's answer that a client may see (GET-17).
+pub(super) fn allowed_headers(operation: Operation, store: &Headers) -> Headers {
+    store
+        .iter()
+        .filter(|field| operation::response_header_allowed(operation, &field.name))
+        .map(|field| (field.name.as_str(), field.value.as_slice()))
+        .collect()
+}
+
+/// Removes `aws-chunked` from `content-encoding`: some stores keep it, and it never described the
+/// object.
+pub(super) fn strip_aws_chunked(headers: &mut Headers) {
+    let Some(encoding) = headers.text("content-encoding") else {
+        return;
+    };
+    let kept = operation::without_aws_chunked(encoding);
+    if kept.is_empty() {
+        headers.remove("content-encoding");
+    } else {
+        headers.set("content-encoding", kept);
+    }
+}
+
+/// The head of an answer that goes through as the store gave it, but for the fields that nobody
+/// needs.
+///
+/// # Errors
+///
+/// A `Content-Length` that is no number.
+pub(super) fn relayed(operation: Operation, head: &ResponseHead) -> ResponseHead {
+    let mut headers = allowed_headers(operation, &head.headers);
+    if let Some(length) = head.headers.text("content-length").and_then(decimal) {
+        headers.set("content-length", length.to_string());
+    }
+    ResponseHead {
+        status: head.status,
+        headers,
+    }
+}
+
+/// An answer of the filter's own with this head and body.
+pub(super) fn reply(head: ResponseHead, body: Vec<u8>) -> Reply {
+    let headers = head
+        .headers
+        .iter()
+        .filter(|field| field.name != "content-length")
+        .filter_map(|field| {
+            let value = String::from_utf8(field.value.clone()).ok()?;
+            Some((field.name.clone(), value))
+        })
+        .collect();
+    Reply {
+        status: head.status,
+        headers,
+        body,
+    }
+}
+
+/// The answer to a request that is refused.
+pub(super) fn error_reply(error: &S3Error, identity: &Identity) -> Reply {
+    let mut headers = vec![
+        ("content-type".to_owned(), "application/xml".to_owned()),
+        ("x-amz-request-id".to_owned(), identity.request_id.clone()),
+    ];
+    match error.code() {
+        ErrorCode::MethodNotAllowed => headers.push(("allow".to_owned(), ALLOWED_METHODS.to_owned())),
+        ErrorCode::ServiceUnavailable | ErrorCode::SlowDown => {
+            headers.push(("retry-after".to_owned(), "1".to_owned()));
+        }
+        _ => {}
+    }
+    let body = if identity.is_head {
+        Vec::new()
+    } else {
+        error_document(error, identity).into_bytes()
+    };
+    Reply {
+        status: error.status(),
+        headers,
+        body,
+    }
+}
+
+/// The error document of a request that is refused.
+pub(super) fn error_document(error: &S3Error, identity: &Identity) -> String {
+    error.to_xml(&identity.resource, &identity.request_id)
+}
+
+/// A decimal number without sign.
+pub(super) fn decimal(text: &str) -> Option<u64> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
+
+const ALLOWED_METHODS: &str = "GET, HEAD, PUT, POST, DELETE";

@@ -1,0 +1,89 @@
+//! Requests towards the store: addressed, and signed with the store's credentials (SGN-1…3).
+
+use crate::config::{Config, PayloadIntegrity, Signing, StoreAddressing};
+use crate::error::Error;
+use crate::head::{Headers, RequestHead};
+use crate::operation;
+use crate::sigv4;
+use crate::time::UnixTime;
+
+/// The head of the request to the store that serves `request`, not yet signed: the fields of
+/// `headers` and nothing else of the client's.
+pub(super) fn head(config: &Config, request: &operation::Request, headers: Headers) -> RequestHead {
+    let (authority, target) = address(config, request);
+    let mut headers = headers;
+    headers.set("user-agent", USER_AGENT);
+    RequestHead {
+        method: request.method.clone(),
+        target,
+        authority,
+        headers,
+    }
+}
+
+/// Signs `head`, whose payload hash is `hashed_payload`: in the filter, or so that nothing but
+/// Envoy's own signature can make the store accept it.
+///
+/// # Errors
+///
+/// A head that can't be signed.
+pub(super) fn sign(
+    config: &Config,
+    head: &mut RequestHead,
+    hashed_payload: &str,
+    now: UnixTime,
+) -> Result<(), Error> {
+    match &config.store.signing {
+        Signing::Filter(credentials) => {
+            sigv4::sign(head, credentials, &config.store.region, now, hashed_payload)?;
+        }
+        Signing::Envoy => {
+            head.headers.set("x-amz-content-sha256", hashed_payload);
+            // aws_request_signing replaces this. Where it has no credentials it forwards the
+            // request as it is; the store then refuses a scheme that it does not know, so that
+            // nothing is ever stored or read anonymously.
+            head.headers.set("authorization", "S3-Envelope-Unsigned");
+        }
+    }
+    Ok(())
+}
+
+/// The head of a request like `head` that never completes: it announces a body of which no byte
+/// is ever sent, and whose hash it gets wrong on purpose.
+///
+/// # Errors
+///
+/// A head that can't be signed.
+pub(super) fn doomed(config: &Config, head: &RequestHead, now: UnixTime) -> Result<RequestHead, Error> {
+    let mut doomed = head.clone();
+    doomed.headers.set("content-length", "1");
+    sign(config, &mut doomed, EMPTY_SHA256, now)?;
+    Ok(doomed)
+}
+
+/// What `x-amz-content-sha256` says of a ciphertext of `ciphertext_len` bytes.
+pub(super) fn streamed_payload(config: &Config) -> &'static str {
+    match config.store.payload_integrity {
+        PayloadIntegrity::Unsigned => "UNSIGNED-PAYLOAD",
+        PayloadIntegrity::Trailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    }
+}
+
+fn address(config: &Config, request: &operation::Request) -> (String, String) {
+    let host = &config.store.host;
+    match (config.store.addressing, &request.bucket) {
+        (StoreAddressing::VirtualHost, Some(bucket)) => (
+            format!("{bucket}.{host}"),
+            request.upstream_target(StoreAddressing::VirtualHost),
+        ),
+        (StoreAddressing::VirtualHost, None) | (StoreAddressing::Path, _) => {
+            (host.clone(), request.upstream_target(StoreAddressing::Path))
+        }
+    }
+}
+
+/// SHA-256 of nothing.
+pub(super) const EMPTY_SHA256: &str =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+const USER_AGENT: &str = concat!("s3-envelope/", env!("CARGO_PKG_VERSION"));
