@@ -25,11 +25,14 @@
 //! An error is final: the client gets one S3 error document or, once the response's head is out, a
 //! reset stream; every later call does nothing.
 
+mod collect;
 mod download;
 mod failure;
 mod forward;
+mod intake;
 mod response;
 mod upload;
+mod upstream;
 
 use std::rc::Rc;
 
@@ -38,25 +41,31 @@ use crate::config::{BucketClass, Client, Config, Encryption, UnsignedPayload};
 use crate::error::{Error, Fault};
 use crate::head::{RequestHead, ResponseHead};
 use crate::key_cache::{KeyCache, KeyName};
+use crate::checksum::Checksum;
+use crate::envelope;
+use crate::key_wrap::Binding;
 use crate::operation::{self, Operation};
 use crate::s3_error::S3Error;
 use crate::sigv4::{Authorization, Payload, Verified};
 use crate::time::UnixTime;
 use crate::uri::Query;
 
+use collect::Collected;
 use download::{Download, DownloadPlan};
 use failure::{Failure, Probe};
-use forward::Collected;
 use upload::{Upload, UploadPlan};
 
 /// One HTTP exchange.
 #[derive(Debug)]
 pub struct Exchange {
     config: Rc<Config>,
-    seed: Seed,
+    /// `None` once an object has been sealed with it.
+    seed: Option<Seed>,
     identity: Identity,
     request: RequestState,
     response: ResponseState,
+    /// The verified checksum of a payload that did not stream.
+    collected_checksum: Option<Checksum>,
     summary: Summary,
 }
 
@@ -215,9 +224,38 @@ enum ResponsePlan {
     /// An object's head or body.
     Object(Box<download::Expected>),
     /// The result of a PutObject.
-    Stored(Box<upload::Expected>),
+    Stored(upload::Expected),
     /// What the store says, its fields filtered.
     Relay(Operation),
+}
+
+/// The object that a request names, as its data key is bound to it.
+#[derive(Clone, Debug)]
+struct ObjectName {
+    binding: Binding,
+    logical_bucket: String,
+    object_key: String,
+}
+
+impl ObjectName {
+    fn new(request: &operation::Request, encryption: &Encryption) -> Self {
+        let bucket = request.bucket.clone().unwrap_or_default();
+        Self {
+            binding: encryption.binding,
+            logical_bucket: encryption.logical_name.clone().unwrap_or(bucket),
+            object_key: request.object_key.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl<'a> From<&'a ObjectName> for envelope::Name<'a> {
+    fn from(name: &'a ObjectName) -> Self {
+        Self {
+            binding: name.binding,
+            bucket: &name.logical_bucket,
+            object_key: &name.object_key,
+        }
+    }
 }
 
 /// A request that may be served.
@@ -231,15 +269,16 @@ impl Exchange {
     /// An exchange under `config`; `seed` must be fresh random bytes.
     pub fn new(config: Rc<Config>, seed: Seed) -> Self {
         let identity = Identity {
-            request_id: hex_upper(&seed.request_id),
+            request_id: response::hex(&seed.request_id).to_ascii_uppercase(),
             ..Identity::default()
         };
         Self {
             config,
-            seed,
+            seed: Some(seed),
             identity,
             request: RequestState::Head,
             response: ResponseState::Head(ResponsePlan::Nothing),
+            collected_checksum: None,
             summary: Summary::default(),
         }
     }
@@ -273,16 +312,11 @@ impl Exchange {
             RequestState::Upload(upload) => upload
                 .body(piece, end_of_stream, out)
                 .map(|()| BodyAction::Replace),
-            RequestState::Collect(collected) => {
-                match collected.body(piece, end_of_stream, &self.config, now) {
-                    Ok(Some(callout)) => {
-                        self.request = RequestState::Done;
-                        Ok(BodyAction::Call(Box::new(callout)))
-                    }
-                    Ok(None) => Ok(BodyAction::Replace),
-                    Err(error) => Err(error),
-                }
-            }
+            RequestState::Collect(collected) => match collected.body(piece, end_of_stream) {
+                Ok(Some(checksum)) => self.call_for_collected(checksum, now),
+                Ok(None) => Ok(BodyAction::Replace),
+                Err(error) => Err(error),
+            },
             RequestState::Ignore | RequestState::Done => Ok(BodyAction::Replace),
             RequestState::Head | RequestState::AwaitKey(_) => Err(Error::OutOfOrder),
         };
@@ -367,7 +401,6 @@ impl Exchange {
             self.summary.opened_bytes = download.released_bytes();
         }
         result.unwrap_or_else(|error| {
-            out.clear();
             self.record(&error);
             self.response = ResponseState::Done;
             BodyAction::Reset
@@ -398,39 +431,36 @@ impl Exchange {
 
     /// Goes on after [`Wait::Key`]: the cache has the KEK, or knows that it can't be had.
     pub fn key_settled(&mut self, keys: &mut KeyCache, now: UnixTime) -> Resumption {
-        if matches!(self.request, RequestState::AwaitKey(_)) {
-            let RequestState::AwaitKey(plan) =
-                core::mem::replace(&mut self.request, RequestState::Done)
-            else {
-                return Resumption::Nothing;
-            };
-            return match self.start_upload(plan, keys, now) {
-                Ok(HeadAction::Forward(head)) => Resumption::Request(head),
-                Ok(HeadAction::Await(wait)) => Resumption::Await(wait),
-                Ok(HeadAction::Reply(reply)) => Resumption::Reply(reply),
-                Ok(HeadAction::Pass | HeadAction::Reset) => {
-                    Resumption::Reply(self.refuse(&Error::OutOfOrder))
-                }
-                Err(error) => Resumption::Reply(self.refuse(&error)),
-            };
+        match core::mem::replace(&mut self.request, RequestState::Done) {
+            RequestState::AwaitKey(plan) => {
+                return match self.start_upload(plan, keys, now) {
+                    Ok(action) => self.resume(action, Resumption::Request),
+                    Err(error) => Resumption::Reply(self.refuse(&error)),
+                };
+            }
+            state @ (RequestState::Head
+            | RequestState::Upload(_)
+            | RequestState::Ignore
+            | RequestState::Collect(_)
+            | RequestState::Done) => self.request = state,
         }
-        if matches!(self.response, ResponseState::AwaitKey(_)) {
-            let ResponseState::AwaitKey(plan) =
-                core::mem::replace(&mut self.response, ResponseState::Done)
-            else {
-                return Resumption::Nothing;
-            };
-            return match self.start_download(plan, keys, now) {
-                Ok(HeadAction::Forward(head)) => Resumption::Response(head),
-                Ok(HeadAction::Await(wait)) => Resumption::Await(wait),
-                Ok(HeadAction::Reply(reply)) => Resumption::Reply(reply),
-                Ok(HeadAction::Pass | HeadAction::Reset) => {
-                    Resumption::Reply(self.refuse(&Error::OutOfOrder))
-                }
+        match core::mem::replace(&mut self.response, ResponseState::Done) {
+            ResponseState::AwaitKey(plan) => match self.start_download(plan, keys, now) {
+                Ok(action) => self.resume(action, Resumption::Response),
                 Err(error) => Resumption::Reply(self.refuse(&error)),
-            };
+            },
+            state @ (ResponseState::Head(_)
+            | ResponseState::AwaitProbe(_)
+            | ResponseState::Callout(_)
+            | ResponseState::Download(_)
+            | ResponseState::Empty
+            | ResponseState::Relay
+            | ResponseState::Failure(_)
+            | ResponseState::Done) => {
+                self.response = state;
+                Resumption::Nothing
+            }
         }
-        Resumption::Nothing
     }
 
     /// Goes on after a callout.
@@ -440,13 +470,8 @@ impl Exchange {
                 if probe.blames_the_filter(&reply) {
                     return Resumption::Reply(self.refuse(&Error::StoreRefusesCredentials));
                 }
-                let (failure, head) = probe.failure();
-                if failure.is_without_body() {
-                    return Resumption::Reply(self.fail_as_the_store(&failure));
-                }
-                self.note_store_failure(head.status);
-                self.response = ResponseState::Failure(Box::new(failure));
-                Resumption::Response(head)
+                let action = self.pass_failure(probe.failure());
+                self.resume(action, Resumption::Response)
             }
             ResponseState::Callout(plan) => match self.answer_callout(plan, reply) {
                 Ok(reply) => Resumption::Reply(reply),
@@ -489,7 +514,7 @@ impl Exchange {
         } = self.admit(&config, head, tls, now)?;
         match (request.operation, encryption) {
             (Operation::PutObject, Some(encryption)) => {
-                let plan = UploadPlan::new(&config, request, verified, encryption, end_of_stream)?;
+                let plan = UploadPlan::new(request, verified, encryption, end_of_stream)?;
                 self.start_upload(Box::new(plan), keys, now)
             }
             (Operation::GetObject | Operation::HeadObject, Some(encryption)) => {
@@ -501,7 +526,8 @@ impl Exchange {
             (operation, _) if forward::is_supported(operation) => {
                 let plan = ResponsePlan::Relay(operation);
                 if forward::has_body(&request, end_of_stream)? {
-                    let (head, collected) = Collected::new(&config, request, verified, now)?;
+                    let collected = Collected::forwarding(&config, &request, verified)?;
+                    let head = collected.doomed(&config, now)?;
                     self.request = RequestState::Collect(Box::new(collected));
                     self.response = ResponseState::Callout(plan);
                     Ok(HeadAction::Forward(head))
@@ -576,7 +602,7 @@ impl Exchange {
         now: UnixTime,
     ) -> Result<HeadAction<ResponseHead>, Error> {
         if !response::is_good(head.status, &plan) {
-            return self.store_failure(&plan, head, end_of_stream, now);
+            return self.store_failure(&head, end_of_stream, now);
         }
         match plan {
             ResponsePlan::Nothing => Ok(HeadAction::Pass),
@@ -585,12 +611,23 @@ impl Exchange {
                 self.start_download(Box::new(plan), keys, now)
             }
             ResponsePlan::Stored(expected) => {
+                let checksum = match &self.request {
+                    RequestState::Upload(upload) if upload.is_complete() => upload.checksum(),
+                    RequestState::Ignore => self.collected_checksum.as_ref(),
+                    // The store claims to have an object that it has not been sent.
+                    RequestState::Upload(_)
+                    | RequestState::Head
+                    | RequestState::AwaitKey(_)
+                    | RequestState::Collect(_)
+                    | RequestState::Done => return Err(Error::StoreMisbehaves),
+                };
+                let head = expected.response(&self.config, &head, checksum)?;
                 self.response = ResponseState::Empty;
-                Ok(HeadAction::Forward(expected.response(&self.config, &head)?))
+                Ok(HeadAction::Forward(head))
             }
             ResponsePlan::Relay(operation) => {
                 self.response = ResponseState::Relay;
-                Ok(HeadAction::Forward(response::relayed(operation, &head)?))
+                Ok(HeadAction::Forward(response::relayed(operation, &head)))
             }
         }
     }
@@ -598,32 +635,58 @@ impl Exchange {
     /// Turns a response of the store that is not a good one into what the client may see of it.
     fn store_failure(
         &mut self,
-        plan: &ResponsePlan,
-        head: ResponseHead,
+        head: &ResponseHead,
         end_of_stream: bool,
         now: UnixTime,
     ) -> Result<HeadAction<ResponseHead>, Error> {
-        let failure = Failure::new(&head, end_of_stream || self.identity.is_head);
+        let failure = Failure::new(head, end_of_stream || self.identity.is_head);
         if failure.may_be_about_credentials() {
             let callout = failure::probe_request(&self.config, now)?;
-            self.response = ResponseState::AwaitProbe(Box::new(Probe::new(failure, head)));
+            self.response = ResponseState::AwaitProbe(Box::new(Probe::new(failure)));
             return Ok(HeadAction::Await(Wait::Callout(Box::new(callout))));
         }
-        let _ = plan;
+        Ok(self.pass_failure(failure))
+    }
+
+    fn pass_failure(&mut self, failure: Failure) -> HeadAction<ResponseHead> {
+        if let Some(bare) = failure.bare_head() {
+            self.response = ResponseState::Empty;
+            return HeadAction::Forward(bare);
+        }
         if failure.is_without_body() {
-            return Ok(match failure.bare_head() {
-                Some(bare) => {
-                    self.note_store_failure(bare.status);
-                    self.response = ResponseState::Empty;
-                    HeadAction::Forward(bare)
-                }
-                None => HeadAction::Reply(self.fail_as_the_store(&failure)),
-            });
+            return HeadAction::Reply(self.fail_with(&failure.without_code()));
         }
         let head = failure.head();
         self.note_store_failure(head.status);
         self.response = ResponseState::Failure(Box::new(failure));
-        Ok(HeadAction::Forward(head))
+        HeadAction::Forward(head)
+    }
+
+    fn call_for_collected(&mut self, checksum: Checksum, now: UnixTime) -> Result<BodyAction, Error> {
+        self.collected_checksum = Some(checksum);
+        match core::mem::replace(&mut self.request, RequestState::Done) {
+            RequestState::Collect(collected) => {
+                let callout = collected.callout(&self.config, now)?;
+                Ok(BodyAction::Call(Box::new(callout)))
+            }
+            RequestState::Head
+            | RequestState::AwaitKey(_)
+            | RequestState::Upload(_)
+            | RequestState::Ignore
+            | RequestState::Done => Err(Error::OutOfOrder),
+        }
+    }
+
+    /// What a head action is to a head that waited.
+    fn resume<H>(&mut self, action: HeadAction<H>, forward: fn(H) -> Resumption) -> Resumption {
+        match action {
+            HeadAction::Forward(head) => forward(head),
+            HeadAction::Await(wait) => Resumption::Await(wait),
+            HeadAction::Reply(reply) => Resumption::Reply(reply),
+            HeadAction::Pass | HeadAction::Reset => {
+                Resumption::Reply(self.refuse(&Error::OutOfOrder))
+            }
+        }
     }
 
     fn answer_callout(&mut self, plan: ResponsePlan, reply: CalloutReply) -> Result<Reply, Error> {
@@ -632,14 +695,20 @@ impl Exchange {
         };
         if !response::is_good(head.status, &plan) {
             let mut failure = Failure::new(&head, body.is_empty());
-            return Ok(self.fail_with(&failure.whole(&body)));
+            let error = failure.whole(&body);
+            if failure.may_be_about_credentials() && failure.names_credentials() {
+                return Err(Error::StoreRefusesCredentials);
+            }
+            return Ok(self.fail_with(&error));
         }
         match plan {
             ResponsePlan::Stored(expected) => {
-                Ok(response::reply(expected.response(&self.config, &head)?, Vec::new()))
+                let checksum = self.collected_checksum.as_ref();
+                let head = expected.response(&self.config, &head, checksum)?;
+                Ok(response::reply(head, Vec::new()))
             }
             ResponsePlan::Relay(operation) => {
-                Ok(response::reply(response::relayed(operation, &head)?, body))
+                Ok(response::reply(response::relayed(operation, &head), body))
             }
             ResponsePlan::Nothing | ResponsePlan::Object(_) => Err(Error::OutOfOrder),
         }
@@ -671,10 +740,6 @@ impl Exchange {
         self.request = RequestState::Done;
         self.response = ResponseState::Done;
         response::error_reply(&error.to_s3_error(&self.config), &self.identity)
-    }
-
-    fn fail_as_the_store(&mut self, failure: &Failure) -> Reply {
-        self.fail_with(&failure.without_code())
     }
 
     fn fail_with(&mut self, error: &S3Error) -> Reply {
@@ -713,14 +778,4 @@ fn authorise<'a>(
         Some(BucketClass::Encrypted(encryption)) => Ok(Some(encryption)),
         Some(BucketClass::Deny) | None => Err(Error::AccessDenied),
     }
-}
-
-fn hex_upper(bytes: &[u8]) -> String {
-    use core::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
-    for byte in bytes {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02X}");
-    }
-    text
 }

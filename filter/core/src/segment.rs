@@ -414,6 +414,7 @@ const LAST: u8 = 0x01;
 const FINAL: u8 = 0x01;
 
 #[cfg(test)]
+#[expect(clippy::as_conversions, clippy::arithmetic_side_effects, reason = "small lengths in tests")]
 mod tests {
     use proptest::prelude::*;
 

@@ -2,7 +2,7 @@
 //!
 //! The response's head is held until the wrapped data key, the commitment, the sealed facts, the
 //! stored length and the digest of the metadata have verified; then every plaintext byte waits for
-//! its segment's tag.
+//! its segment's tag, and those of the last segment for the footer.
 
 use std::rc::Rc;
 
@@ -10,25 +10,23 @@ use subtle::ConstantTimeEq as _;
 
 use crate::checksum::Checksum;
 use crate::config::{Config, Encryption, KeyRing};
-use crate::envelope::{self, Envelope};
+use crate::envelope::{self, Envelope, Name};
 use crate::error::Error;
 use crate::etag::client_etag;
 use crate::head::{RequestHead, ResponseHead};
 use crate::key_cache::{KeyCache, KeyName, Lookup};
-use crate::key_wrap::{Binding, Kek};
-use crate::operation::{self, HeaderRule, Operation};
+use crate::key_wrap::Kek;
+use crate::operation::{self, Operation};
 use crate::segment::{Opener, layout};
 use crate::time::UnixTime;
 
-use super::{Exchange, HeadAction, ResponseState, Wait, response, upstream};
+use super::{Exchange, HeadAction, ObjectName, ResponseState, Wait, response, upstream};
 
 /// What a good response to a GetObject or HeadObject has to be.
 #[derive(Debug)]
 pub(super) struct Expected {
     operation: Operation,
-    object_key: String,
-    logical_bucket: String,
-    binding: Binding,
+    name: ObjectName,
     key_ring: KeyRing,
     response_overrides: Vec<(&'static str, String)>,
     checksum_mode: bool,
@@ -62,12 +60,9 @@ pub(super) fn request(
     }
     let mut head = upstream::head(config, request, headers);
     upstream::sign(config, &mut head, upstream::EMPTY_SHA256, now)?;
-    let bucket = request.bucket.clone().unwrap_or_default();
     let expected = Expected {
         operation: request.operation,
-        object_key: request.object_key.clone().unwrap_or_default(),
-        logical_bucket: encryption.logical_name.clone().unwrap_or(bucket),
-        binding: encryption.binding,
+        name: ObjectName::new(request, encryption),
         key_ring: encryption.key_ring.clone(),
         response_overrides: request.response_overrides.clone(),
         checksum_mode: request
@@ -139,20 +134,24 @@ pub(super) struct Download {
 
 impl Download {
     /// Takes a piece of the stored object; verified plaintext is appended to `out`.
+    ///
+    /// What was appended before an error is authentic.
+    ///
+    /// # Errors
+    ///
+    /// A body that is not the object's.
     pub(super) fn body(
         &mut self,
         piece: &[u8],
         end_of_stream: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        self.opener.push(piece, out)?;
-        let released_len = self
-            .released_len
-            .saturating_add(u64::try_from(out.len()).unwrap_or(u64::MAX));
-        if released_len > self.declared_len {
+        let opened = self.opener.push(piece, out);
+        self.released_len = self.released_len.saturating_add(response::len(out));
+        opened?;
+        if self.released_len > self.declared_len {
             return Err(Error::LengthMismatch);
         }
-        self.released_len = released_len;
         if end_of_stream && !self.is_complete() {
             return Err(Error::TruncatedResponse);
         }
@@ -172,6 +171,10 @@ impl Download {
 
 impl Exchange {
     /// Starts the download, where its KEK is at hand.
+    ///
+    /// # Errors
+    ///
+    /// A KEK that can't be had, or an object that is not what it has to be.
     pub(super) fn start_download(
         &mut self,
         plan: Box<DownloadPlan>,
@@ -189,19 +192,11 @@ impl Exchange {
         }
     }
 
-    fn download(
-        &mut self,
-        plan: DownloadPlan,
-        kek: &Kek,
-    ) -> Result<HeadAction<ResponseHead>, Error> {
+    /// Steps 2 to 7 of FORMAT.md §7.
+    fn download(&mut self, plan: DownloadPlan, kek: &Kek) -> Result<HeadAction<ResponseHead>, Error> {
         let config = Rc::clone(&self.config);
         let expected = plan.expected;
-        let (data_key, facts) = plan.envelope.open(
-            kek,
-            expected.binding,
-            &expected.logical_bucket,
-            &expected.object_key,
-        )?;
+        let (data_key, facts) = plan.envelope.open(kek, &Name::from(&expected.name))?;
         let sealed_len = layout::stored_len(facts.plaintext_len).ok_or(Error::StoredLength)?;
         if plan.stored_len.is_some_and(|stored_len| stored_len != sealed_len) {
             return Err(Error::StoredLength);
@@ -209,7 +204,7 @@ impl Exchange {
         if config.store.metadata_digest
             && let Some(sealed) = facts.metadata_digest
         {
-            let same = envelope::metadata_digest(&data_key, &plan.head.headers)
+            let same = envelope::metadata_digest(&data_key, &plan.head.headers)?
                 .is_some_and(|digest| bool::from(digest.ct_eq(&sealed)));
             if !same {
                 return Err(Error::MetadataDigest);
@@ -220,25 +215,23 @@ impl Exchange {
         for (name, value) in expected.response_overrides {
             headers.set(name, value);
         }
-        if let Some(etag) = plan.head.headers.value("etag") {
-            headers.set("etag", client_etag(etag)?);
-        }
+        let etag = plan.head.headers.value("etag").ok_or(Error::StoreMisbehaves)?;
+        headers.set("etag", client_etag(etag)?);
         if expected.checksum_mode
-            && let Some(checksum) = facts.checksum.as_ref().and_then(Checksum::from_sealed)
+            && let Some(checksum) = facts.checksum.as_deref().and_then(Checksum::from_sealed)
         {
             headers.set(checksum.algorithm().header_name(), checksum.to_base64());
             headers.set("x-amz-checksum-type", "FULL_OBJECT");
         }
         headers.set("accept-ranges", "bytes");
         headers.set("content-length", facts.plaintext_len.to_string());
-        let is_empty = facts.plaintext_len == 0;
         self.response = if expected.operation == Operation::HeadObject {
             ResponseState::Empty
-        } else if plan.end_of_stream && !is_empty {
+        } else if plan.end_of_stream && facts.plaintext_len > 0 {
             return Err(Error::TruncatedResponse);
         } else {
             ResponseState::Download(Box::new(Download {
-                opener: Opener::new(&data_key, facts.plaintext_len),
+                opener: Opener::new(&data_key, facts.plaintext_len)?,
                 declared_len: facts.plaintext_len,
                 released_len: 0,
             }))

@@ -4,9 +4,11 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::aws_chunked::{self, Decoder, Piece};
-use crate::checksum::{self, Checksum, PayloadChecks};
+use crate::checksum::{Checksum, PayloadChecks};
 use crate::error::Error;
 use crate::sigv4::{ChunkSignatures, Payload, Verified};
+
+use super::response;
 
 /// What is being received, and what it must turn out to be.
 #[derive(Debug)]
@@ -58,7 +60,8 @@ impl Intake {
 
     /// Takes a piece of the body and hands its plaintext to `sink`.
     ///
-    /// Answers the payload's checksum once, when the payload is whole and every check has passed.
+    /// Answers the payload's checksum at the end of the stream, when the payload is whole and every
+    /// check has passed: not earlier, because a byte too many must not come after the commit.
     ///
     /// # Errors
     ///
@@ -71,9 +74,7 @@ impl Intake {
     ) -> Result<Option<Checksum>, Error> {
         match &mut self.framing {
             Framing::Plain => {
-                self.received = self
-                    .received
-                    .saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+                self.received = self.received.saturating_add(response::len(piece));
                 if self.received > self.plaintext_len {
                     return Err(Error::IncompleteBody);
                 }
@@ -89,9 +90,7 @@ impl Intake {
                             chunked.claimed = signature;
                         }
                         Piece::Data(data) => {
-                            self.received = self
-                                .received
-                                .saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+                            self.received = self.received.saturating_add(response::len(data));
                             if chunked.signatures.is_some() {
                                 chunked.hasher.update(data);
                             }
@@ -112,20 +111,14 @@ impl Intake {
                 }
             }
         }
-        if self.is_whole() {
-            if let Some(checks) = self.checks.take() {
-                let verified = checks.finish(self.trailer.take())?;
-                return Ok(Some(verified));
-            }
-        } else if end_of_stream {
+        if !end_of_stream {
+            return Ok(None);
+        }
+        if !self.is_whole() {
             return Err(Error::IncompleteBody);
         }
-        Ok(None)
-    }
-
-    /// Tells whether the payload was whole and every check has passed.
-    pub(super) fn is_complete(&self) -> bool {
-        self.checks.is_none()
+        let checks = self.checks.take().ok_or(Error::OutOfOrder)?;
+        Ok(Some(checks.finish(self.trailer.take())?))
     }
 
     /// Plaintext bytes received.
@@ -154,4 +147,16 @@ struct Chunked {
     claimed: Option<[u8; 64]>,
     hasher: Sha256,
     ended: bool,
+}
+
+impl Chunked {
+    /// Compares the signature of the chunk that has just ended, where chunks are signed.
+    fn verify_chunk(&mut self) -> Result<(), Error> {
+        let Some(signatures) = &mut self.signatures else {
+            return Ok(());
+        };
+        let claimed = self.claimed.take().ok_or(Error::OutOfOrder)?;
+        let data_sha256 = self.hasher.finalize_reset().into();
+        Ok(signatures.verify_chunk(&data_sha256, &claimed)?)
+    }
 }

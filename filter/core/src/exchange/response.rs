@@ -58,10 +58,6 @@ pub(super) fn strip_aws_chunked(headers: &mut Headers) {
 
 /// The head of an answer that goes through as the store gave it, but for the fields that nobody
 /// needs.
-///
-/// # Errors
-///
-/// A `Content-Length` that is no number.
 pub(super) fn relayed(operation: Operation, head: &ResponseHead) -> ResponseHead {
     let mut headers = allowed_headers(operation, &head.headers);
     if let Some(length) = head.headers.text("content-length").and_then(decimal) {
@@ -119,6 +115,22 @@ pub(super) fn error_reply(error: &S3Error, identity: &Identity) -> Reply {
 /// The error document of a request that is refused.
 pub(super) fn error_document(error: &S3Error, identity: &Identity) -> String {
     error.to_xml(&identity.resource, &identity.request_id)
+}
+
+/// The length of `bytes`, as object lengths are counted.
+pub(super) fn len(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// `bytes` in lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use core::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    for byte in bytes {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// A decimal number without sign.

@@ -1,41 +1,44 @@
 //! PutObject: the plaintext comes in, segments go out.
 //!
-//! The last segment and the footer are the commit: they leave only when every check of the request
-//! has passed. A request that fails is reset short of its `Content-Length`, so that the store
-//! keeps what it had.
+//! The last segment and the footer are the commit: they leave only when the body is whole and
+//! every check of the request has passed. A request that fails is reset short of its
+//! `Content-Length`, so that the store keeps what it had.
 
 use std::rc::Rc;
 
 use crate::aws_chunked::Encoder;
 use crate::checksum::{Checksum, PayloadChecks};
 use crate::config::{Config, Encryption, PayloadIntegrity};
-use crate::envelope::{self, Facts};
+use crate::envelope::{self, Facts, Name};
 use crate::error::Error;
 use crate::etag::client_etag;
 use crate::head::{Headers, RequestHead, ResponseHead};
 use crate::key_cache::{KeyCache, KeyName, Lookup};
 use crate::key_wrap::{DataKey, Kek};
-use crate::operation::{self, HeaderRule, Operation};
+use crate::operation::{self, Operation};
 use crate::segment::{Sealer, layout};
 use crate::sigv4::{Payload, Verified};
 use crate::time::UnixTime;
 
-use super::forward::Collected;
+use super::collect::Collected;
 use super::intake::Intake;
-use super::{Exchange, HeadAction, RequestState, ResponsePlan, ResponseState, Wait, response, upstream};
+use super::{
+    Exchange, HeadAction, ObjectName, RequestState, ResponsePlan, ResponseState, Wait, response, upstream,
+};
 
 /// A PutObject of which everything is known but the KEK.
 #[derive(Debug)]
 pub(super) struct UploadPlan {
     request: operation::Request,
+    /// What goes to the store, but for the envelope and what depends on it.
     headers: Headers,
     intake: Intake,
-    checksum: Option<Checksum>,
+    /// The payload's checksum, where the head declares it.
+    declared_checksum: Option<Checksum>,
     plaintext_len: u64,
     stored_len: u64,
     key: KeyName,
-    logical_bucket: String,
-    binding: crate::key_wrap::Binding,
+    name: ObjectName,
     end_of_stream: bool,
 }
 
@@ -46,7 +49,6 @@ impl UploadPlan {
     ///
     /// Anything that S3 refuses a PutObject for at its head.
     pub(super) fn new(
-        config: &Config,
         request: operation::Request,
         verified: Verified,
         encryption: &Encryption,
@@ -57,7 +59,6 @@ impl UploadPlan {
             .filter(|&stored| stored <= layout::MAX_STORED_LEN)
             .ok_or(Error::EntityTooLarge {
                 proposed: plaintext_len,
-                maximum: layout::MAX_PLAINTEXT_LEN,
             })?;
         if end_of_stream && plaintext_len > 0 {
             return Err(Error::IncompleteBody);
@@ -70,34 +71,39 @@ impl UploadPlan {
             | Payload::StreamingUnsignedTrailer => None,
         };
         let checks = PayloadChecks::from_headers(&request.headers, sha256)?;
-        let checksum = checks.declared();
+        let declared_checksum = checks.declared();
         let announced = checks.announced_trailers().to_vec();
-        let headers = forwarded_headers(&request)?;
-        let metadata_len = user_metadata_len(&headers);
-        let maximum = MAX_USER_METADATA_LEN.saturating_sub(envelope::MAX_METADATA_LEN);
-        if metadata_len > maximum {
-            return Err(Error::MetadataTooLarge {
-                size: metadata_len,
-                maximum,
-            });
-        }
-        let bucket = request.bucket.clone().unwrap_or_default();
-        let _ = config;
+        let headers = stored_headers(&request)?;
         Ok(Self {
             intake: Intake::new(verified, checks, plaintext_len, announced)?,
             headers,
-            checksum,
+            declared_checksum,
             plaintext_len,
             stored_len,
             key: KeyName {
                 service: encryption.key_ring.service.clone(),
                 kek_id: encryption.key_ring.active.clone(),
             },
-            logical_bucket: encryption.logical_name.clone().unwrap_or(bucket),
-            binding: encryption.binding,
+            name: ObjectName::new(&request, encryption),
             request,
             end_of_stream,
         })
+    }
+
+    /// The envelope under a fresh data key.
+    fn envelope(&self, config: &Config, kek: &Kek, data_key: &DataKey) -> Result<String, Error> {
+        let metadata_digest = if config.store.metadata_digest {
+            envelope::metadata_digest(data_key, &self.headers)?
+        } else {
+            None
+        };
+        let facts = Facts {
+            plaintext_len: self.plaintext_len,
+            metadata_digest,
+            checksum: self.declared_checksum.as_ref().and_then(Checksum::sealed),
+        };
+        let name = Name::from(&self.name);
+        Ok(envelope::seal(kek, &self.key.kek_id, data_key, &name, &facts)?)
     }
 }
 
@@ -107,15 +113,23 @@ pub(super) struct Upload {
     intake: Intake,
     /// `None` once the last segment has been written.
     sealer: Option<Sealer>,
+    /// Frames what goes to the store, in [`PayloadIntegrity::Trailer`].
     encoder: Option<Encoder>,
+    /// What the encoder is about to frame.
     sealed: Vec<u8>,
+    /// The `Content-Length` that the store was told.
     declared_len: u64,
     emitted_len: u64,
+    /// The payload's checksum, once everything has been verified.
     checksum: Option<Checksum>,
 }
 
 impl Upload {
-    /// Takes a piece of the body; segments are appended to `out`.
+    /// Takes a piece of the body; what goes to the store in its place is appended to `out`.
+    ///
+    /// # Errors
+    ///
+    /// Any way in which the body is not what its head said.
     pub(super) fn body(
         &mut self,
         piece: &[u8],
@@ -131,30 +145,27 @@ impl Upload {
         } = self;
         // Without framing the segments are written straight to `out`.
         let segments = if encoder.is_some() { sealed } else { &mut *out };
-        let verified = intake.body(piece, end_of_stream, |plaintext| {
-            match sealer {
-                Some(sealer) => Ok(sealer.push(plaintext, segments)?),
-                None if plaintext.is_empty() => Ok(()),
-                None => Err(Error::IncompleteBody),
-            }
+        let verified = intake.body(piece, end_of_stream, |plaintext| match sealer {
+            Some(sealer) => Ok(sealer.push(plaintext, segments)?),
+            None => Err(Error::OutOfOrder),
         })?;
-        let committed = verified.is_some();
-        if committed {
-            self.checksum = verified;
-            match self.sealer.take() {
-                Some(sealer) if self.encoder.is_some() => sealer.finish(&mut self.sealed)?,
-                Some(sealer) => sealer.finish(out)?,
-                None => return Err(Error::OutOfOrder),
+        if let Some(checksum) = verified {
+            self.checksum = Some(checksum);
+            let sealer = self.sealer.take().ok_or(Error::OutOfOrder)?;
+            if self.encoder.is_some() {
+                sealer.finish(&mut self.sealed)?;
+            } else {
+                sealer.finish(out)?;
             }
         }
         if let Some(encoder) = &mut self.encoder {
             encoder.push(&self.sealed, out)?;
             self.sealed.clear();
+            if self.sealer.is_none() {
+                encoder.finish(out)?;
+            }
         }
-        if committed && let Some(encoder) = self.encoder.take() {
-            encoder.finish(out)?;
-        }
-        self.account(out.len(), committed)
+        self.account(out)
     }
 
     /// Tells whether every byte has been received and checked and the last segment written.
@@ -173,20 +184,16 @@ impl Upload {
     }
 
     /// Envoy does not compare what is sent with `Content-Length`, and a surplus byte would be the
-    /// start of another request on the store's connection: so it is compared here.
-    fn account(&mut self, emitted: usize, committed: bool) -> Result<(), Error> {
-        self.emitted_len = self
-            .emitted_len
-            .saturating_add(u64::try_from(emitted).unwrap_or(u64::MAX));
-        let wrong = if committed {
-            self.emitted_len != self.declared_len
+    /// start of another request on the store's connection: so it is compared here, and on the way
+    /// to the commit at least one byte is always missing.
+    fn account(&mut self, emitted: &[u8]) -> Result<(), Error> {
+        self.emitted_len = self.emitted_len.saturating_add(response::len(emitted));
+        let right = if self.is_complete() {
+            self.emitted_len == self.declared_len
         } else {
-            self.emitted_len >= self.declared_len && emitted > 0
+            self.emitted_len < self.declared_len
         };
-        if wrong {
-            return Err(Error::LengthMismatch);
-        }
-        Ok(())
+        if right { Ok(()) } else { Err(Error::LengthMismatch) }
     }
 }
 
@@ -197,7 +204,11 @@ pub(super) struct Expected {
 }
 
 impl Expected {
-    /// The answer, from the store's.
+    /// The answer, from the store's; `checksum` is the payload's.
+    ///
+    /// # Errors
+    ///
+    /// An ETag that no store gives.
     pub(super) fn response(
         &self,
         config: &Config,
@@ -205,10 +216,9 @@ impl Expected {
         checksum: Option<&Checksum>,
     ) -> Result<ResponseHead, Error> {
         let mut headers = response::allowed_headers(Operation::PutObject, &head.headers);
-        if let Some(etag) = head.headers.value("etag") {
-            headers.set("etag", client_etag(etag)?);
-        }
-        if headers.contains("x-amz-object-size") {
+        let etag = head.headers.value("etag").ok_or(Error::StoreMisbehaves)?;
+        headers.set("etag", client_etag(etag)?);
+        if head.headers.contains("x-amz-object-size") {
             headers.set("x-amz-object-size", self.plaintext_len.to_string());
         }
         if let Some(checksum) = checksum {
@@ -228,6 +238,10 @@ impl Expected {
 
 impl Exchange {
     /// Starts the upload, where its KEK is at hand.
+    ///
+    /// # Errors
+    ///
+    /// A KEK that can't be had, or a head that can't be made.
     pub(super) fn start_upload(
         &mut self,
         plan: Box<UploadPlan>,
@@ -247,51 +261,29 @@ impl Exchange {
 
     fn upload(
         &mut self,
-        plan: UploadPlan,
+        mut plan: UploadPlan,
         kek: &Kek,
         now: UnixTime,
     ) -> Result<HeadAction<RequestHead>, Error> {
         let config = Rc::clone(&self.config);
-        let data_key = DataKey::from_bytes(self.seed.data_key);
-        let digest = if config.store.metadata_digest {
-            envelope::metadata_digest(&data_key, &plan.headers)
-        } else {
-            None
-        };
-        let facts = Facts {
+        // Taken, so that no second object can have the same key.
+        let seed = self.seed.take().ok_or(Error::OutOfOrder)?;
+        let data_key = DataKey::from_bytes(seed.data_key);
+        let envelope = plan.envelope(&config, kek, &data_key)?;
+        plan.headers.push(envelope::HEADER_NAME, envelope);
+        let mut head = upstream::head(&config, &plan.request, core::mem::take(&mut plan.headers));
+        let response = ResponsePlan::Stored(Expected {
             plaintext_len: plan.plaintext_len,
-            metadata_digest: digest,
-            checksum: plan.checksum.as_ref().and_then(Checksum::sealed),
-        };
-        let envelope = envelope::seal(
-            kek,
-            &data_key,
-            &plan.context(),
-            &facts,
-        )?;
-        let mut headers = plan.headers;
-        headers.push(envelope::HEADER_NAME, envelope);
-        let mut head = upstream::head(&config, &plan.request, headers);
-        let expected = Expected {
-            plaintext_len: plan.plaintext_len,
-        };
-        self.response = ResponseState::Head(ResponsePlan::Stored(Box::new(expected)));
+        });
         if plan.plaintext_len == 0 {
-            return self.upload_nothing(plan.intake, plan.end_of_stream, head, now);
+            return self.upload_nothing(plan, head, response, now);
         }
         let (encoder, declared_len) = match config.store.payload_integrity {
             PayloadIntegrity::Unsigned => (None, plan.stored_len),
             PayloadIntegrity::Trailer => {
                 let encoder = Encoder::new(plan.stored_len);
                 let encoded_len = encoder.encoded_len();
-                let encoding = match head.headers.text("content-encoding") {
-                    Some(encoding) => format!("aws-chunked,{encoding}"),
-                    None => "aws-chunked".to_owned(),
-                };
-                head.headers.set("content-encoding", encoding);
-                head.headers.set("x-amz-trailer", "x-amz-checksum-crc32c");
-                head.headers
-                    .set("x-amz-decoded-content-length", plan.stored_len.to_string());
+                upstream::announce_trailer(&mut head.headers, plan.stored_len);
                 (Some(encoder), encoded_len)
             }
         };
@@ -299,13 +291,14 @@ impl Exchange {
         upstream::sign(&config, &mut head, upstream::streamed_payload(&config), now)?;
         self.request = RequestState::Upload(Box::new(Upload {
             intake: plan.intake,
-            sealer: Some(Sealer::new(&data_key, plan.plaintext_len, self.seed.part_salt)?),
+            sealer: Some(Sealer::new(&data_key, plan.plaintext_len, seed.part_salt)?),
             encoder,
             sealed: Vec::new(),
             declared_len,
             emitted_len: 0,
             checksum: None,
         }));
+        self.response = ResponseState::Head(response);
         Ok(HeadAction::Forward(head))
     }
 
@@ -315,29 +308,71 @@ impl Exchange {
     /// before the head alone makes the store commit.
     fn upload_nothing(
         &mut self,
-        mut intake: Intake,
-        end_of_stream: bool,
+        mut plan: UploadPlan,
         mut head: RequestHead,
+        response: ResponsePlan,
         now: UnixTime,
     ) -> Result<HeadAction<RequestHead>, Error> {
         let config = Rc::clone(&self.config);
-        head.headers.set("content-length", "0");
         if config.store.payload_integrity == PayloadIntegrity::Trailer {
             head.headers.set("x-amz-checksum-crc32c", EMPTY_CRC32C);
         }
-        if end_of_stream {
-            self.checksum = intake.body(&[], true, |_| Ok(()))?;
+        if plan.end_of_stream {
+            self.collected_checksum = plan.intake.body(&[], true, |_| Ok(()))?;
+            head.headers.set("content-length", "0");
             upstream::sign(&config, &mut head, upstream::EMPTY_SHA256, now)?;
             self.request = RequestState::Ignore;
+            self.response = ResponseState::Head(response);
             return Ok(HeadAction::Forward(head));
         }
         let doomed = upstream::doomed(&config, &head, now)?;
-        let plan = match core::mem::replace(&mut self.response, ResponseState::Done) {
-            ResponseState::Head(plan) => plan,
-            _ => return Err(Error::OutOfOrder),
-        };
-        self.response = ResponseState::Callout(plan);
-        self.request = RequestState::Collect(Box::new(Collected::empty(head, intake)));
+        self.request = RequestState::Collect(Box::new(Collected::new(head, plan.intake)));
+        self.response = ResponseState::Callout(response);
         Ok(HeadAction::Forward(doomed))
     }
 }
+
+/// The length of the payload that the head announces (PUT-1, PUT-2).
+fn plaintext_len(headers: &Headers, payload: &Payload) -> Result<u64, Error> {
+    let name = match payload {
+        Payload::Unsigned | Payload::Sha256(_) => "content-length",
+        Payload::StreamingSigned
+        | Payload::StreamingSignedTrailer
+        | Payload::StreamingUnsignedTrailer => "x-amz-decoded-content-length",
+    };
+    headers
+        .text(name)
+        .and_then(response::decimal)
+        .ok_or(Error::MissingContentLength)
+}
+
+/// The fields that the store keeps with the object (PUT-12, PUT-16).
+fn stored_headers(request: &operation::Request) -> Result<Headers, Error> {
+    let mut headers = response::forwarded_headers(request)?;
+    response::strip_aws_chunked(&mut headers);
+    if !headers.contains("content-type") {
+        headers.set("content-type", "binary/octet-stream");
+    }
+    let size = user_metadata_len(&headers);
+    let maximum = MAX_USER_METADATA_LEN.saturating_sub(envelope::MAX_METADATA_LEN);
+    if size > maximum {
+        return Err(Error::MetadataTooLarge { size, maximum });
+    }
+    Ok(headers)
+}
+
+/// The length of user metadata as S3 counts it: names without prefix, and values.
+fn user_metadata_len(headers: &Headers) -> u64 {
+    headers
+        .iter()
+        .filter_map(|field| {
+            let name = field.name.strip_prefix("x-amz-meta-")?;
+            Some(response::len(name.as_bytes()).saturating_add(response::len(&field.value)))
+        })
+        .fold(0, u64::saturating_add)
+}
+
+/// CRC-32C of nothing.
+const EMPTY_CRC32C: &str = "AAAAAA==";
+/// S3's limit, in bytes.
+const MAX_USER_METADATA_LEN: u64 = 2048;

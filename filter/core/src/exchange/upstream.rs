@@ -1,17 +1,17 @@
 //! Requests towards the store: addressed, and signed with the store's credentials (SGN-1…3).
 
-use crate::config::{Config, PayloadIntegrity, Signing, StoreAddressing};
+use crate::callout::CalloutTarget;
+use crate::config::{Config, PayloadIntegrity, Signing};
 use crate::error::Error;
 use crate::head::{Headers, RequestHead};
-use crate::operation;
+use crate::operation::{self, StoreAddressing};
 use crate::sigv4;
 use crate::time::UnixTime;
 
 /// The head of the request to the store that serves `request`, not yet signed: the fields of
 /// `headers` and nothing else of the client's.
-pub(super) fn head(config: &Config, request: &operation::Request, headers: Headers) -> RequestHead {
+pub(super) fn head(config: &Config, request: &operation::Request, mut headers: Headers) -> RequestHead {
     let (authority, target) = address(config, request);
-    let mut headers = headers;
     headers.set("user-agent", USER_AGENT);
     RequestHead {
         method: request.method.clone(),
@@ -61,11 +61,30 @@ pub(super) fn doomed(config: &Config, head: &RequestHead, now: UnixTime) -> Resu
     Ok(doomed)
 }
 
-/// What `x-amz-content-sha256` says of a ciphertext of `ciphertext_len` bytes.
+/// What `x-amz-content-sha256` says of a ciphertext that streams.
 pub(super) fn streamed_payload(config: &Config) -> &'static str {
     match config.store.payload_integrity {
         PayloadIntegrity::Unsigned => "UNSIGNED-PAYLOAD",
         PayloadIntegrity::Trailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    }
+}
+
+/// Announces the framing and the trailer of [`PayloadIntegrity::Trailer`] around `stored_len` bytes.
+pub(super) fn announce_trailer(headers: &mut Headers, stored_len: u64) {
+    let encoding = match headers.text("content-encoding") {
+        Some(encoding) => format!("aws-chunked,{encoding}"),
+        None => "aws-chunked".to_owned(),
+    };
+    headers.set("content-encoding", encoding);
+    headers.set("x-amz-trailer", "x-amz-checksum-crc32c");
+    headers.set("x-amz-decoded-content-length", stored_len.to_string());
+}
+
+/// Where the filter's own requests to the store go.
+pub(super) fn callout_target(config: &Config) -> CalloutTarget {
+    match &config.store.cluster {
+        Some(cluster) => CalloutTarget::Cluster(cluster.clone()),
+        None => CalloutTarget::RoutedCluster,
     }
 }
 

@@ -46,6 +46,7 @@ pub fn plaintext_len(stored_len: u64) -> Option<u64> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small lengths in tests")]
 mod tests {
     use proptest::prelude::*;
 
