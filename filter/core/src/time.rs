@@ -370,7 +370,7 @@ mod tests {
     fn http_date(time: UnixTime) -> String {
         let Civil { year, month, day, hour, minute, second } = Civil::from_unix(time);
         let weekday = WEEKDAYS[usize::try_from(time.weekday()).unwrap()];
-        let month = MONTHS[usize::try_from(month - 1).unwrap()];
+        let month = MONTHS[usize::try_from(month).unwrap() - 1];
         format!(
             "{}, {day:02} {} {year:04} {hour:02}:{minute:02}:{second:02} GMT",
             core::str::from_utf8(&weekday).unwrap(),
