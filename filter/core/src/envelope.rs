@@ -21,6 +21,7 @@ use crate::key_wrap::{
     self, Binding, Context, DataKey, Kek, KekId, MAX_KEK_ID_LEN, Purpose, SUITE, WRAPPED_KEY_LEN,
     WrappedKey,
 };
+use crate::segment::layout::MAX_PLAINTEXT_LEN;
 
 /// The HTTP field that carries the envelope.
 pub const HEADER_NAME: &str = "x-amz-meta-s3-envelope";
@@ -133,6 +134,9 @@ impl Envelope {
         let wrapped = WrappedKey(take::<WRAPPED_KEY_LEN>(&mut rest)?);
         let commitment = take::<32>(&mut rest)?;
         let (sealed, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(Error::Malformed)?;
+        if !(MIN_FACTS_LEN..=MAX_FACTS_LEN).contains(&sealed.len()) {
+            return Err(Error::Malformed);
+        }
         let aad_len = bytes.len().saturating_sub(rest.len());
         Ok(Self {
             binding,
@@ -204,6 +208,9 @@ impl Facts {
     fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let mut rest = bytes;
         let plaintext_len = u64::from_be_bytes(take(&mut rest)?);
+        if plaintext_len > MAX_PLAINTEXT_LEN {
+            return Err(Error::Malformed);
+        }
         let metadata_digest = match take(&mut rest)? {
             [0] => None,
             [DIGEST_LEN] => Some(take(&mut rest)?),
@@ -234,7 +241,9 @@ pub fn metadata_digest(data_key: &DataKey, headers: &Headers) -> Result<Option<[
         let Some(value) = canonical_value(&field.name, &field.value) else {
             return Ok(None);
         };
-        fields.push((field.name.as_str(), value));
+        if !value.is_empty() {
+            fields.push((field.name.as_str(), value));
+        }
     }
     fields.sort();
     let names = fields.iter().map(|(name, _)| name);
@@ -243,7 +252,7 @@ pub fn metadata_digest(data_key: &DataKey, headers: &Headers) -> Result<Option<[
     }
     let key = data_key.subkey(Purpose::Metadata)?;
     let mut mac = Hmac::<Sha256>::new_from_slice(&*key).map_err(|_| Error::Facts)?;
-    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+    for (name, value) in &fields {
         let (Ok(name_len), Ok(value_len)) = (u16::try_from(name.len()), u32::try_from(value.len())) else {
             return Ok(None);
         };
@@ -307,23 +316,22 @@ fn is_digested(name: &str) -> bool {
         || (name.starts_with("x-amz-meta-") && !name.starts_with(HEADER_NAME))
 }
 
+/// Steps 1 and 3 of FORMAT.md §6: the value in the one form that is digested.
 fn canonical_value(name: &str, value: &[u8]) -> Option<String> {
-    if !value.iter().all(|byte| matches!(byte, 0x20..=0x7e | b'\t')) {
-        return None;
-    }
-    let text = core::str::from_utf8(value).ok()?.trim_matches([' ', '\t']);
-    if text.contains('\t') {
-        return None;
-    }
-    if name != "content-encoding" {
-        return Some(text.to_owned());
-    }
-    let elements: Vec<&str> = text
-        .split(',')
-        .map(|element| element.trim_matches(' '))
-        .filter(|element| !element.is_empty() && !element.eq_ignore_ascii_case("aws-chunked"))
-        .collect();
-    Some(elements.join(","))
+    let text = core::str::from_utf8(value).ok()?;
+    let canonical = if name == "content-encoding" {
+        text.split(',')
+            .map(|element| element.trim_matches([' ', '\t']))
+            .filter(|element| !element.is_empty() && !element.eq_ignore_ascii_case("aws-chunked"))
+            .collect::<Vec<_>>()
+            .join(",")
+    } else {
+        text.trim_matches([' ', '\t']).to_owned()
+    };
+    canonical
+        .bytes()
+        .all(|byte| matches!(byte, 0x20..=0x7e))
+        .then_some(canonical)
 }
 
 fn take<const LEN: usize>(rest: &mut &[u8]) -> Result<[u8; LEN], Error> {
@@ -347,6 +355,7 @@ const TAG_LEN: usize = 16;
 const DIGEST_LEN: u8 = 16;
 /// The mode is misuse-resistant, and the key is the object's own.
 const FACTS_NONCE: [u8; 12] = [0; 12];
+const MIN_FACTS_LEN: usize = 10;
 const MAX_FACTS_LEN: usize = 58;
 /// base64url of `5 + kek_id + 40 + 32 + facts + 16` bytes.
 const MAX_VALUE_LEN: usize =
@@ -506,7 +515,7 @@ mod tests {
         }
 
         #[test]
-        fn facts_come_back(len in any::<u64>(), digest in any::<Option<[u8; 16]>>(), crc in any::<Option<[u8; 4]>>()) {
+        fn facts_come_back(len in 0..=MAX_PLAINTEXT_LEN, digest in any::<Option<[u8; 16]>>(), crc in any::<Option<[u8; 4]>>()) {
             let facts = Facts {
                 plaintext_len: len,
                 metadata_digest: digest,
