@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::key_wrap::{Binding, Kek, KekId};
-use crate::operation::{Addressing, Permission};
+use crate::operation::{Addressing, Permission, StoreAddressing};
 use crate::sigv4::{Credentials, SecretAccessKey, SessionToken};
 
 /// A checked configuration.
@@ -98,16 +98,6 @@ pub struct Store {
     pub metadata_digest: bool,
     /// How long one of the filter's own requests to the store may take, in milliseconds.
     pub timeout_ms: u64,
-}
-
-/// How a store addresses buckets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StoreAddressing {
-    /// `https://host/bucket/key`
-    Path,
-    /// `https://bucket.host/key`
-    VirtualHost,
 }
 
 /// Who signs the requests to the store.

@@ -269,7 +269,7 @@ impl Exchange {
     /// An exchange under `config`; `seed` must be fresh random bytes.
     pub fn new(config: Rc<Config>, seed: Seed) -> Self {
         let identity = Identity {
-            request_id: response::hex(&seed.request_id).to_ascii_uppercase(),
+            request_id: hex::encode_upper(seed.request_id),
             ..Identity::default()
         };
         Self {

@@ -101,7 +101,7 @@ impl Collected {
         self.head
             .headers
             .set("content-length", self.body.len().to_string());
-        let hashed_payload = response::hex(&Sha256::digest(&self.body));
+        let hashed_payload = hex::encode(Sha256::digest(&self.body));
         upstream::sign(config, &mut self.head, &hashed_payload, now)?;
         Ok(Callout {
             target: upstream::callout_target(config),
