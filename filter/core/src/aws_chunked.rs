@@ -139,7 +139,7 @@ impl Decoder {
                 } else {
                     State::LastChunk
                 };
-                return Ok(Some(Piece::ChunkStart { signature }));
+                Ok(Some(Piece::ChunkStart { signature }))
             }
             State::Data { left } => {
                 if input.is_empty() {
@@ -151,18 +151,18 @@ impl Decoder {
                 } else {
                     State::DataEnd
                 };
-                return Ok(Some(Piece::Data(data)));
+                Ok(Some(Piece::Data(data)))
             }
             State::DataEnd => {
                 if !self.read_line(input, CRLF.len(), Error::ChunkNotTerminated)? {
                     return Ok(None);
                 }
                 self.state = State::ChunkHeader;
-                return Ok(Some(Piece::ChunkEnd));
+                Ok(Some(Piece::ChunkEnd))
             }
             State::LastChunk => {
                 self.state = State::Trailers;
-                return Ok(Some(Piece::ChunkEnd));
+                Ok(Some(Piece::ChunkEnd))
             }
             State::Trailers => {
                 // The CRLF that ends the body is not one of the trailers.
@@ -181,11 +181,11 @@ impl Decoder {
                     .checked_sub(len)
                     .ok_or(Error::TrailersTooLong)?;
                 let line = core::mem::take(&mut self.line);
-                return self.trailer(&line).map(Some);
+                self.trailer(&line).map(Some)
             }
-            State::Done if input.is_empty() => return Ok(None),
-            State::Done => return Err(Error::TrailingData),
-            State::Failed(error) => return Err(error),
+            State::Done if input.is_empty() => Ok(None),
+            State::Done => Err(Error::TrailingData),
+            State::Failed(error) => Err(error),
         }
     }
 
@@ -1041,7 +1041,7 @@ mod tests {
             let mut crc32c = Hasher::new(Algorithm::Crc32c);
             crc32c.update(&ciphertext);
             prop_assert_eq!(
-                &pieces[pieces.len() - 2..],
+                &pieces[pieces.len().saturating_sub(2)..],
                 [Owned::Trailer(crc32c.finish()), Owned::End]
             );
         }
@@ -1176,7 +1176,7 @@ mod tests {
         let mut body = Vec::new();
         for (size, signature) in [65_536, 1024].into_iter().zip(signatures) {
             body.extend_from_slice(format!("{size:x};chunk-signature={signature}\r\n").as_bytes());
-            body.resize(body.len() + size, b'a');
+            body.extend(core::iter::repeat_n(b'a', size));
             body.extend_from_slice(CRLF);
         }
         let end = format!("0;chunk-signature={}\r\n{trailers}\r\n", signatures[2]);
