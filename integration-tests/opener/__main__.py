@@ -55,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--kek-id", help="refuse an object that names another KEK")
     parser.add_argument("--bucket", required=True, help="the logical name of the bucket")
     parser.add_argument("--key", required=True, help="the object key, not percent-encoded")
-    parser.add_argument("--binding", choices=list(BINDINGS), default="bucket-and-key", help="the weakest that is accepted")
+    parser.add_argument(
+        "--binding", choices=list(BINDINGS), default="bucket-and-key", help="the weakest that is accepted"
+    )
     parser.add_argument("--headers", type=Path, help="JSON file: the response's header fields, name to value")
     parser.add_argument("--body", type=Path, help="file: the stored body")
     parser.add_argument("--endpoint-url", help="fetch from this store instead (boto3 and its AWS_* environment)")
@@ -65,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fetch(endpoint_url: str, bucket: str, key: str) -> Tuple[Dict[str, str], bytes]:
-    import boto3  # noqa: PLC0415 - optional
-    from botocore.config import Config
+    import boto3  # type: ignore[import-not-found]
+    from botocore.config import Config  # type: ignore[import-not-found]
 
     config = Config(response_checksum_validation="when_required", s3={"addressing_style": "path"})
     response = boto3.client("s3", endpoint_url=endpoint_url, config=config).get_object(Bucket=bucket, Key=key)

@@ -21,9 +21,16 @@ TAG_LEN = 16
 #: Length of a checksum by the algorithm's id; 0 stands for no checksum. Id 6 is not in use.
 CHECKSUM_LENS = {0: 0, 1: 4, 2: 4, 3: 8, 4: 20, 5: 32, 7: 16, 8: 8, 9: 8, 10: 16}
 CHECKSUM_NAMES = {
-    1: "CRC32", 2: "CRC32C", 3: "CRC64NVME", 4: "SHA1", 5: "SHA256",
-    7: "MD5", 8: "XXHASH64", 9: "XXHASH3", 10: "XXHASH128",
-}  # fmt: skip
+    1: "CRC32",
+    2: "CRC32C",
+    3: "CRC64NVME",
+    4: "SHA1",
+    5: "SHA256",
+    7: "MD5",
+    8: "XXHASH64",
+    9: "XXHASH3",
+    10: "XXHASH128",
+}
 MIN_SEALED_FACTS_LEN = 26
 MAX_SEALED_FACTS_LEN = 74
 NAME = "s3-envelope"
