@@ -229,22 +229,18 @@ impl Facts {
     }
 }
 
-/// The digest of an object's system and user metadata (FORMAT.md §6); `None` where a value has
-/// bytes that stores do not agree on, or a name occurs twice.
+/// The digest of an object's system and user metadata (FORMAT.md §6); `None` where a name occurs
+/// twice.
 ///
 /// # Errors
 ///
 /// [`Error::Unwrap`], never in practice: where the subkey can't be derived.
 pub fn metadata_digest(data_key: &DataKey, headers: &Headers) -> Result<Option<[u8; 16]>, Error> {
-    let mut fields = Vec::new();
-    for field in headers.iter().filter(|field| is_digested(&field.name)) {
-        let Some(value) = canonical_value(&field.name, &field.value) else {
-            return Ok(None);
-        };
-        if !value.is_empty() {
-            fields.push((field.name.as_str(), value));
-        }
-    }
+    let mut fields: Vec<(&str, Value)> = headers
+        .iter()
+        .filter(|field| is_digested(&field.name))
+        .filter_map(|field| Some((field.name.as_str(), Value::new(&field.name, &field.value)?)))
+        .collect();
     fields.sort();
     let names = fields.iter().map(|(name, _)| name);
     if names.clone().zip(names.skip(1)).any(|(name, next)| name == next) {
@@ -253,16 +249,57 @@ pub fn metadata_digest(data_key: &DataKey, headers: &Headers) -> Result<Option<[
     let key = data_key.subkey(Purpose::Metadata)?;
     let mut mac = Hmac::<Sha256>::new_from_slice(&*key).map_err(|_| Error::Facts)?;
     for (name, value) in &fields {
-        let (Ok(name_len), Ok(value_len)) = (u16::try_from(name.len()), u32::try_from(value.len())) else {
+        let Ok(name_len) = u16::try_from(name.len()) else {
             return Ok(None);
         };
         mac.update(&name_len.to_be_bytes());
         mac.update(name.as_bytes());
-        mac.update(&value_len.to_be_bytes());
-        mac.update(value.as_bytes());
+        match value {
+            Value::Text(text) => {
+                let Ok(value_len) = u32::try_from(text.len()) else {
+                    return Ok(None);
+                };
+                mac.update(&value_len.to_be_bytes());
+                mac.update(text.as_bytes());
+            }
+            Value::Opaque => mac.update(&u32::MAX.to_be_bytes()),
+        }
     }
     let digest = mac.finalize().into_bytes();
     Ok(digest.first_chunk::<16>().copied())
+}
+
+/// A value in the one form that is digested.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Value {
+    Text(String),
+    /// Stores re-code it, each in its own way.
+    Opaque,
+}
+
+impl Value {
+    /// Steps 1 to 3 of FORMAT.md §6; `None` for a value that is empty.
+    fn new(name: &str, value: &[u8]) -> Option<Self> {
+        let Ok(text) = core::str::from_utf8(value) else {
+            return Some(Self::Opaque);
+        };
+        let text = if name == "content-encoding" {
+            text.split(',')
+                .map(|element| element.trim_matches([' ', '\t']))
+                .filter(|element| !element.is_empty() && !element.eq_ignore_ascii_case("aws-chunked"))
+                .collect::<Vec<_>>()
+                .join(",")
+        } else {
+            text.trim_matches([' ', '\t']).to_owned()
+        };
+        if text.is_empty() {
+            None
+        } else if text.contains("=?") || !text.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
+            Some(Self::Opaque)
+        } else {
+            Some(Self::Text(text))
+        }
+    }
 }
 
 /// Why an envelope can't be sealed or opened.
@@ -314,24 +351,6 @@ fn is_checksum(checksum: &[u8]) -> bool {
 fn is_digested(name: &str) -> bool {
     SYSTEM_METADATA.contains(&name)
         || (name.starts_with("x-amz-meta-") && !name.starts_with(HEADER_NAME))
-}
-
-/// Steps 1 and 3 of FORMAT.md §6: the value in the one form that is digested.
-fn canonical_value(name: &str, value: &[u8]) -> Option<String> {
-    let text = core::str::from_utf8(value).ok()?;
-    let canonical = if name == "content-encoding" {
-        text.split(',')
-            .map(|element| element.trim_matches([' ', '\t']))
-            .filter(|element| !element.is_empty() && !element.eq_ignore_ascii_case("aws-chunked"))
-            .collect::<Vec<_>>()
-            .join(",")
-    } else {
-        text.trim_matches([' ', '\t']).to_owned()
-    };
-    canonical
-        .bytes()
-        .all(|byte| matches!(byte, 0x20..=0x7e))
-        .then_some(canonical)
 }
 
 fn take<const LEN: usize>(rest: &mut &[u8]) -> Result<[u8; LEN], Error> {
@@ -503,7 +522,12 @@ mod tests {
         ] {
             assert_ne!(digest(other), reference);
         }
-        assert_eq!(digest(&[("x-amz-meta-a", "ü")]), None);
+        // Of values that stores re-code, only that they are such is digested.
+        let opaque = digest(&[("content-type", "text/plain"), ("x-amz-meta-a", "ü")]);
+        assert_eq!(digest(&[("content-type", "text/plain"), ("x-amz-meta-a", "=?UTF-8?Q?=C3=BC?=")]), opaque);
+        assert_ne!(digest(&[("content-type", "text/plain"), ("x-amz-meta-a", "u")]), opaque);
+        assert_ne!(digest(&[("content-type", "text/plain"), ("x-amz-meta-b", "ü")]), opaque);
+        assert_ne!(digest(&[("content-type", "text/html"), ("x-amz-meta-a", "ü")]), opaque);
         assert_eq!(digest(&[("x-amz-meta-a", "1"), ("x-amz-meta-a", "2")]), None);
     }
 
