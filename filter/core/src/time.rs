@@ -34,7 +34,7 @@ impl UnixTime {
     }
 
     /// The time `nanoseconds` after the epoch, rounded down to the second.
-    pub const fn from_nanoseconds(nanoseconds: u64) -> Self {
+    pub const fn from_nanos(nanoseconds: u64) -> Self {
         Self::from_seconds(nanoseconds / NANOSECONDS_IN_SECOND)
     }
 
@@ -69,7 +69,22 @@ impl UnixTime {
     /// [`InvalidTime`] for any other form, or for a date or time of day that doesn't exist.
     pub fn parse_basic(text: &str) -> Result<Self, InvalidTime> {
         let &[
-            y1, y2, y3, y4, m1, m2, d1, d2, b'T', h1, h2, n1, n2, s1, s2, b'Z',
+            y1,
+            y2,
+            y3,
+            y4,
+            m1,
+            m2,
+            d1,
+            d2,
+            b'T',
+            h1,
+            h2,
+            n1,
+            n2,
+            s1,
+            s2,
+            b'Z',
         ] = text.as_bytes()
         else {
             return Err(InvalidTime);
@@ -95,8 +110,35 @@ impl UnixTime {
     /// [RFC 9110 §5.6.7]: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
     pub fn parse_http_date(text: &str) -> Result<Self, InvalidTime> {
         let &[
-            w1, w2, w3, b',', b' ', d1, d2, b' ', m1, m2, m3, b' ', y1, y2, y3, y4, b' ', h1, h2,
-            b':', n1, n2, b':', s1, s2, b' ', b'G', b'M', b'T',
+            w1,
+            w2,
+            w3,
+            b',',
+            b' ',
+            d1,
+            d2,
+            b' ',
+            m1,
+            m2,
+            m3,
+            b' ',
+            y1,
+            y2,
+            y3,
+            y4,
+            b' ',
+            h1,
+            h2,
+            b':',
+            n1,
+            n2,
+            b':',
+            s1,
+            s2,
+            b' ',
+            b'G',
+            b'M',
+            b'T',
         ] = text.as_bytes()
         else {
             return Err(InvalidTime);
@@ -228,7 +270,9 @@ impl Civil {
 
 const fn days_in_month(year: u64, month: u64) -> u64 {
     match month {
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         _ => 31,
@@ -257,7 +301,9 @@ const DAYS_IN_ERA: u64 = 146_097;
 /// Days from 0000-03-01 to the epoch.
 const DAYS_BEFORE_EPOCH: u64 = 719_468;
 
-const WEEKDAYS: [[u8; 3]; 7] = [*b"Sun", *b"Mon", *b"Tue", *b"Wed", *b"Thu", *b"Fri", *b"Sat"];
+const WEEKDAYS: [[u8; 3]; 7] = [
+    *b"Sun", *b"Mon", *b"Tue", *b"Wed", *b"Thu", *b"Fri", *b"Sat",
+];
 const MONTHS: [[u8; 3]; 12] = [
     *b"Jan", *b"Feb", *b"Mar", *b"Apr", *b"May", *b"Jun", *b"Jul", *b"Aug", *b"Sep", *b"Oct",
     *b"Nov", *b"Dec",
@@ -364,13 +410,20 @@ mod tests {
         assert_eq!(UnixTime::MAX.saturating_add(1), UnixTime::MAX);
         assert_eq!(UnixTime::EPOCH.saturating_add(u64::MAX), UnixTime::MAX);
         assert_eq!(UnixTime::EPOCH.saturating_sub(1), UnixTime::EPOCH);
-        assert_eq!(UnixTime::from_nanoseconds(1_999_999_999).seconds(), 1);
+        assert_eq!(UnixTime::from_nanos(1_999_999_999).seconds(), 1);
     }
 
     fn http_date(time: UnixTime) -> String {
-        let Civil { year, month, day, hour, minute, second } = Civil::from_unix(time);
+        let Civil {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+        } = Civil::from_unix(time);
         let weekday = WEEKDAYS[usize::try_from(time.weekday()).unwrap()];
-        let month = MONTHS[usize::try_from(month).unwrap() - 1];
+        let month = MONTHS[usize::try_from(month).unwrap().saturating_sub(1)];
         format!(
             "{}, {day:02} {} {year:04} {hour:02}:{minute:02}:{second:02} GMT",
             core::str::from_utf8(&weekday).unwrap(),

@@ -137,8 +137,14 @@ impl Authorization {
         let credential =
             Credential::parse(credential).map_err(Error::AuthorizationHeaderMalformed)?;
         let time = request_time(head)?;
-        Self::new(Mechanism::Header, credential, time, signed_headers, signature)
-            .map_err(Error::AuthorizationHeaderMalformed)
+        Self::new(
+            Mechanism::Header,
+            credential,
+            time,
+            signed_headers,
+            signature,
+        )
+        .map_err(Error::AuthorizationHeaderMalformed)
     }
 
     fn from_query(query: &Query) -> Result<Self, Error> {
@@ -164,7 +170,13 @@ impl Authorization {
         let mechanism = Mechanism::Query {
             expires: parse_expires(expires)?,
         };
-        Ok(Self::new(mechanism, credential, time, signed_headers, signature)?)
+        Ok(Self::new(
+            mechanism,
+            credential,
+            time,
+            signed_headers,
+            signature,
+        )?)
     }
 
     fn new(

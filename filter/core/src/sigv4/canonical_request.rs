@@ -168,8 +168,20 @@ pub(super) const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_'
-                | b'`' | b'|' | b'~'
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
         )
 }
 
@@ -216,7 +228,10 @@ mod tests {
             method: "GET".to_owned(),
             target: "/".to_owned(),
             authority: "store:9000".to_owned(),
-            headers: fields.iter().map(|(name, value)| (*name, *value)).collect::<Headers>(),
+            headers: fields
+                .iter()
+                .map(|(name, value)| (*name, *value))
+                .collect::<Headers>(),
         };
         CanonicalHeaders::new(&head, &SignedHeaders::parse(signed_headers).unwrap())
             .map(|headers| headers.text)
@@ -245,7 +260,12 @@ mod tests {
     fn aut_4_values_are_trimmed_collapsed_and_joined() {
         assert_eq!(
             canonical_headers(
-                &[("b", b" x  y\t z "), ("a", b""), ("b", b"\t2"), ("c", b"unsigned")],
+                &[
+                    ("b", b" x  y\t z "),
+                    ("a", b""),
+                    ("b", b"\t2"),
+                    ("c", b"unsigned")
+                ],
                 "a;b;host"
             )
             .unwrap(),
@@ -255,13 +275,19 @@ mod tests {
 
     #[test]
     fn values_that_are_not_utf_8_are_signed_as_they_are() {
-        assert_eq!(canonical_headers(&[("a", b"caf\xe9\xff")], "a").unwrap(), b"a:caf\xe9\xff\n");
+        assert_eq!(
+            canonical_headers(&[("a", b"caf\xe9\xff")], "a").unwrap(),
+            b"a:caf\xe9\xff\n"
+        );
     }
 
     #[test]
     fn a_line_break_in_a_value_is_refused() {
         for value in [b"a\nb:c".as_slice(), b"a\rb", b"a\0"] {
-            assert_eq!(canonical_headers(&[("a", value)], "a"), Err(Error::InvalidHead));
+            assert_eq!(
+                canonical_headers(&[("a", value)], "a"),
+                Err(Error::InvalidHead)
+            );
         }
     }
 
@@ -274,7 +300,11 @@ mod tests {
               transfer-encoding:chunked\n"
         );
         assert_eq!(
-            canonical_headers(&[("expect", b"100-Continue"), ("content-length", b"3")], names).unwrap(),
+            canonical_headers(
+                &[("expect", b"100-Continue"), ("content-length", b"3")],
+                names
+            )
+            .unwrap(),
             b"connection:keep-alive\ncontent-length:3\nexpect:100-Continue\nte:\n\
               transfer-encoding:chunked\n"
         );
@@ -282,8 +312,22 @@ mod tests {
 
     #[test]
     fn signed_headers_are_lower_case_names_each_once() {
-        assert_eq!(SignedHeaders::parse("x-amz-date;host").unwrap().as_str(), "host;x-amz-date");
-        for text in ["", ";", "host;", "host;host", "Host", "host ;x", "ho:st", "host,x", "hóst", "a\nb"] {
+        assert_eq!(
+            SignedHeaders::parse("x-amz-date;host").unwrap().as_str(),
+            "host;x-amz-date"
+        );
+        for text in [
+            "",
+            ";",
+            "host;",
+            "host;host",
+            "Host",
+            "host ;x",
+            "ho:st",
+            "host,x",
+            "hóst",
+            "a\nb",
+        ] {
             assert_eq!(SignedHeaders::parse(text), None, "{text}");
         }
     }

@@ -35,7 +35,11 @@ impl ChunkSignatures {
     /// # Errors
     ///
     /// [`Error::SignatureDoesNotMatch`]; nothing verifies from then on.
-    pub fn verify_chunk(&mut self, data_sha256: &[u8; 32], claimed: &[u8; 64]) -> Result<(), Error> {
+    pub fn verify_chunk(
+        &mut self,
+        data_sha256: &[u8; 32],
+        claimed: &[u8; 64],
+    ) -> Result<(), Error> {
         let data_sha256 = *data_sha256;
         self.verify(claimed, |previous_signature| Subject::Chunk {
             previous_signature,

@@ -90,7 +90,7 @@ pub enum Malformed {
     /// "X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"".
     #[error("unknown algorithm")]
     Algorithm,
-    /// "the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"."
+    /// `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
     #[error("malformed credential")]
     Credential,
     /// "incorrect terminal …. This endpoint uses "aws4_request"."

@@ -53,14 +53,26 @@ mod tests {
     fn put_8_every_known_value_is_parsed() {
         for (text, payload) in [
             ("UNSIGNED-PAYLOAD", Ok(Payload::Unsigned)),
-            ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", Ok(Payload::StreamingSigned)),
+            (
+                "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+                Ok(Payload::StreamingSigned),
+            ),
             (
                 "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
                 Ok(Payload::StreamingSignedTrailer),
             ),
-            ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", Ok(Payload::StreamingUnsignedTrailer)),
-            ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD", Err(Error::EcdsaPayload)),
-            ("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER", Err(Error::EcdsaPayload)),
+            (
+                "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+                Ok(Payload::StreamingUnsignedTrailer),
+            ),
+            (
+                "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
+                Err(Error::EcdsaPayload),
+            ),
+            (
+                "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
+                Err(Error::EcdsaPayload),
+            ),
             (&"aB".repeat(32), Ok(Payload::Sha256([0xab; 32]))),
         ] {
             assert_eq!(Payload::parse(text), payload, "{text}");
@@ -83,7 +95,11 @@ mod tests {
             &long,
             &wrong,
         ] {
-            assert_eq!(Payload::parse(text), Err(Error::InvalidContentSha256), "{text}");
+            assert_eq!(
+                Payload::parse(text),
+                Err(Error::InvalidContentSha256),
+                "{text}"
+            );
         }
     }
 }

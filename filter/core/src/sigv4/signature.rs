@@ -67,7 +67,10 @@ fn hmac_sha256(key: &[u8], data: &[u8]) -> Zeroizing<[u8; 32]> {
     let mut block = Zeroizing::new([0; 64]);
     if key.len() > block.len() {
         let hashed = Zeroizing::new(<[u8; 32]>::from(Sha256::digest(key)));
-        block.iter_mut().zip(hashed.iter()).for_each(|(to, from)| *to = *from);
+        block
+            .iter_mut()
+            .zip(hashed.iter())
+            .for_each(|(to, from)| *to = *from);
     } else {
         block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
     }

@@ -1,6 +1,8 @@
 //! Requests of our own.
 
-use super::canonical_request::{CanonicalHeaders, CanonicalRequest, SignedHeaders, canonical_uri, is_token};
+use super::canonical_request::{
+    CanonicalHeaders, CanonicalRequest, SignedHeaders, canonical_uri, is_token,
+};
 use super::credential_scope::CredentialScope;
 use super::credentials::Credentials;
 use super::error::Error;
@@ -53,12 +55,13 @@ pub fn sign(
         hashed_payload,
     };
     let scope = CredentialScope::s3(now, region);
-    let signature = SigningKey::derive(&credentials.secret_access_key, &scope).sign(&StringToSign {
-        scope: &scope,
-        subject: Subject::Request {
-            canonical_request_sha256: canonical_request.sha256(),
-        },
-    });
+    let signature =
+        SigningKey::derive(&credentials.secret_access_key, &scope).sign(&StringToSign {
+            scope: &scope,
+            subject: Subject::Request {
+                canonical_request_sha256: canonical_request.sha256(),
+            },
+        });
     let authorization = format!(
         "{ALGORITHM} Credential={}/{scope},SignedHeaders={},Signature={}",
         credentials.access_key_id,

@@ -13,9 +13,7 @@ pub(super) struct StringToSign<'a> {
 /// What a signature is about.
 pub(super) enum Subject<'a> {
     /// A request.
-    Request {
-        canonical_request_sha256: [u8; 32],
-    },
+    Request { canonical_request_sha256: [u8; 32] },
     /// A chunk of an aws-chunked payload.
     Chunk {
         previous_signature: &'a str,

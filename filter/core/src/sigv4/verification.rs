@@ -139,7 +139,11 @@ impl Authorization {
             }
             None => claimed.peek().is_none(),
         };
-        if valid { Ok(()) } else { Err(Error::InvalidToken) }
+        if valid {
+            Ok(())
+        } else {
+            Err(Error::InvalidToken)
+        }
     }
 
     fn verify_signature(
@@ -159,9 +163,13 @@ impl Authorization {
         let signing_key = SigningKey::derive(&credentials.secret_access_key, &self.scope);
         // Not every client encodes what it signs as S3 asks; some sign the path as they send it.
         // Both name the same object.
-        let raw_path = Some(head.path())
-            .filter(|path| *path != canonical_uri && path.bytes().all(|byte| byte.is_ascii_graphic()));
-        for canonical_uri in [Some(canonical_uri.as_str()), raw_path].into_iter().flatten() {
+        let raw_path = Some(head.path()).filter(|path| {
+            *path != canonical_uri && path.bytes().all(|byte| byte.is_ascii_graphic())
+        });
+        for canonical_uri in [Some(canonical_uri.as_str()), raw_path]
+            .into_iter()
+            .flatten()
+        {
             let canonical_request = CanonicalRequest {
                 method: &head.method,
                 canonical_uri,
@@ -181,9 +189,9 @@ impl Authorization {
                     Payload::StreamingSigned | Payload::StreamingSignedTrailer => Some(
                         ChunkSignatures::new(signing_key, self.scope.clone(), signature),
                     ),
-                    Payload::Unsigned
-                    | Payload::Sha256(_)
-                    | Payload::StreamingUnsignedTrailer => None,
+                    Payload::Unsigned | Payload::Sha256(_) | Payload::StreamingUnsignedTrailer => {
+                        None
+                    }
                 };
                 return Ok(Verified {
                     payload,
