@@ -592,7 +592,11 @@ fn key_ring(
             if !keks.contains_key(kek_id) {
                 return Err(Error::new(
                     field,
-                    format!("KEK `{kek_id}` is not among the keks of key service `{}`", raw.service),
+                    format!(
+                        "KEK `{}` is not among the keks of key service `{}`",
+                        kek_id.as_str(),
+                        raw.service
+                    ),
                 ));
             }
         }

@@ -259,7 +259,7 @@ impl Error {
     /// What the client is told (§11.5 of the S3 rules).
     pub fn to_s3_error(&self, config: &Config) -> S3Error {
         match self {
-            Self::Refused(refusal) => refusal.to_s3_error(),
+            Self::Refused(refusal) => refused(*refusal),
             Self::Query(_) => S3Error::new(ErrorCode::InvalidURI),
             Self::HeadTooLarge { maximum } => S3Error::new(ErrorCode::RequestHeaderSectionTooLarge)
                 .with_detail("MaxSizeAllowed", maximum.to_string()),
@@ -318,6 +318,65 @@ impl Error {
 impl From<etag::InvalidEtag> for Error {
     fn from(_: etag::InvalidEtag) -> Self {
         Self::StoreMisbehaves
+    }
+}
+
+fn refused(refusal: Refusal) -> S3Error {
+    let invalid = |message: &'static str| S3Error::new(ErrorCode::InvalidRequest).with_message(message);
+    let argument = |name: &'static str| {
+        S3Error::new(ErrorCode::InvalidArgument).with_detail("ArgumentName", name)
+    };
+    match refusal {
+        Refusal::MethodNotAllowed => S3Error::new(ErrorCode::MethodNotAllowed),
+        Refusal::PostObject => S3Error::new(ErrorCode::MethodNotAllowed)
+            .with_message("Form uploads are not supported; use PutObject."),
+        Refusal::UnknownHost => invalid("The host is not one of this endpoint's."),
+        Refusal::InvalidUri => S3Error::new(ErrorCode::InvalidURI),
+        Refusal::InvalidBucketName => S3Error::new(ErrorCode::InvalidBucketName),
+        Refusal::KeyTooLong { len } => S3Error::new(ErrorCode::KeyTooLongError)
+            .with_detail("Size", len.to_string())
+            .with_detail("MaxSizeAllowed", "1024"),
+        Refusal::ConflictingSubresources => {
+            invalid("Conflicting query string parameters: only one sub-resource can be named.")
+        }
+        Refusal::KeyCase(name) => invalid("A query string parameter is in the wrong case.")
+            .with_detail("ArgumentName", name),
+        Refusal::MisplacedSubresource(name) => {
+            invalid("The sub-resource does not belong to this kind of resource.")
+                .with_detail("ArgumentName", name)
+        }
+        Refusal::MissingParameter(name) => {
+            argument(name).with_message("A query string parameter is missing.")
+        }
+        Refusal::RepeatedParameter => S3Error::new(ErrorCode::InvalidArgument)
+            .with_message("A query string parameter is given more than once."),
+        Refusal::InvalidParameter(name) => {
+            argument(name).with_message("A query string parameter has an invalid value.")
+        }
+        Refusal::OperationMismatch => invalid("x-id names another operation."),
+        Refusal::HoistedHeaderConflict => {
+            invalid("A header and a query string parameter of the same name differ.")
+        }
+        Refusal::UnknownParameter => S3Error::new(ErrorCode::NotImplemented)
+            .with_message("A query string parameter is not implemented."),
+        Refusal::VendorExtension => S3Error::new(ErrorCode::NotImplemented)
+            .with_message("Extensions of other vendors are not implemented."),
+        Refusal::RepeatedHeader => invalid("A header is given more than once."),
+        Refusal::InvalidHeaderName => invalid("A header's name is invalid."),
+        Refusal::InvalidHeaderValue => S3Error::new(ErrorCode::InvalidArgument)
+            .with_message("A header's value is not UTF-8 or has control characters."),
+        Refusal::ReservedMetadata => S3Error::new(ErrorCode::InvalidArgument)
+            .with_message("A user metadata name is reserved."),
+        Refusal::UnsupportedChecksum => {
+            invalid("The algorithm type you specified in x-amz-checksum- header is invalid.")
+        }
+        Refusal::UnknownHeader | Refusal::PartialWrite => S3Error::new(ErrorCode::NotImplemented),
+        Refusal::Condition(name) => S3Error::new(ErrorCode::NotImplemented).with_detail("Header", name),
+        Refusal::InvalidCopySource => argument("x-amz-copy-source").with_message(
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+        ),
+        Refusal::CopySourceArn => S3Error::new(ErrorCode::NotImplemented)
+            .with_message("Copies from access points are not implemented."),
     }
 }
 

@@ -44,9 +44,9 @@ use crate::key_cache::{KeyCache, KeyName};
 use crate::checksum::Checksum;
 use crate::envelope;
 use crate::key_wrap::Binding;
-use crate::operation::{self, Operation};
+use crate::operation::{self, Operation, Permission};
 use crate::s3_error::S3Error;
-use crate::sigv4::{Authorization, Payload, Verified};
+use crate::sigv4::{self, Authorization, Payload, Verified};
 use crate::time::UnixTime;
 use crate::uri::Query;
 
@@ -572,8 +572,18 @@ impl Exchange {
         let client = config
             .client(authorization.access_key_id())
             .ok_or(Error::UnknownAccessKeyId)?;
-        let verified =
-            authorization.verify(head, &query, &client.credentials, &config.regions, now)?;
+        let verified = authorization
+            .verify(head, &query, &client.credentials, &config.regions, now)
+            .map_err(|error| match error {
+                sigv4::Error::HeadersNotSigned => Error::HeadersNotSigned {
+                    names: authorization
+                        .headers_not_signed(head)
+                        .into_iter()
+                        .map(str::to_owned)
+                        .collect(),
+                },
+                error => Error::Signature(error),
+            })?;
         self.summary.access_key_id = Some(client.credentials.access_key_id.clone());
         if matches!(verified.payload, Payload::Unsigned | Payload::StreamingUnsignedTrailer) {
             let allowed = match config.unsigned_payload {
@@ -768,7 +778,19 @@ fn authorise<'a>(
     request: &operation::Request,
 ) -> Result<Option<&'a Encryption>, Error> {
     let bucket = request.bucket.as_deref();
-    if !client.may(request.operation.permission(), bucket, request.object_key.as_deref()) {
+    let object_key = request.object_key.as_deref();
+    let needed = [
+        Some(request.operation.permission()),
+        request.asks_for_acl().then_some(Permission::Acl),
+        request
+            .asks_for_governance_bypass()
+            .then_some(Permission::BucketAdmin),
+    ];
+    if !needed
+        .into_iter()
+        .flatten()
+        .all(|permission| client.may(permission, bucket, object_key))
+    {
         return Err(Error::AccessDenied);
     }
     let Some(bucket) = bucket else {

@@ -6,9 +6,16 @@
 #![forbid(unsafe_code)]
 
 pub mod aws_chunked;
+pub mod callout;
 pub mod checksum;
+pub mod config;
 pub mod envelope;
+pub mod error;
+pub mod etag;
+pub mod exchange;
 pub mod head;
+pub mod key_cache;
+pub mod key_service;
 pub mod key_wrap;
 pub mod operation;
 pub mod s3_error;

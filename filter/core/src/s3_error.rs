@@ -206,6 +206,7 @@ macro_rules! blame {
 error_codes! {
     AccessControlListNotSupported client 400 "The bucket does not allow ACLs"
     AccessDenied client 403 "Access Denied"
+    AccessForbidden client 403 "CORSResponse: This CORS request is not allowed."
     AuthorizationHeaderMalformed filter 400 "The authorization header is malformed"
     AuthorizationQueryParametersError filter 400 "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters"
     BadDigest filter 400 "The Content-MD5 or checksum value you specified did not match what we received."
@@ -274,6 +275,7 @@ error_codes! {
     PreconditionFailed client 412 "At least one of the pre-conditions you specified did not hold"
     QuotaExceeded client 403 "The quota of the bucket or its owner is exceeded"
     ReplicationConfigurationNotFoundError client 404 "The replication configuration was not found"
+    RequestHeaderSectionTooLarge client 400 "Your request header section exceeds the maximum allowed size."
     RequestTimeTooSkewed filter 403 "The difference between the request time and the server's time is too large."
     RequestTimeout client 400 "Your socket connection to the server was not read from or written to within the timeout period."
     RestoreAlreadyInProgress client 409 "Object restore is already in progress"

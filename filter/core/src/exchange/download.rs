@@ -96,11 +96,13 @@ impl DownloadPlan {
         head: ResponseHead,
         end_of_stream: bool,
     ) -> Result<Self, Error> {
-        let mut values = head.headers.values(envelope::HEADER_NAME);
-        let envelope = match (values.next(), values.next()) {
-            (None, _) => return Err(Error::UnencryptedObject),
-            (Some(value), None) => Envelope::parse(value)?,
-            (Some(_), Some(_)) => return Err(Error::RepeatedEnvelope),
+        let envelope = {
+            let mut values = head.headers.values(envelope::HEADER_NAME);
+            match (values.next(), values.next()) {
+                (None, _) => return Err(Error::UnencryptedObject),
+                (Some(value), None) => Envelope::parse(value)?,
+                (Some(_), Some(_)) => return Err(Error::RepeatedEnvelope),
+            }
         };
         if !expected.key_ring.may_read(envelope.kek_id()) {
             return Err(Error::UnknownKek);

@@ -4,7 +4,7 @@
 //! one of S3's own errors. A fault of the filter's credentials is not the client's: where a refusal
 //! may be one, the store is asked a question of the filter's own, and the code of its answer tells.
 
-use crate::callout::{Callout, CalloutReply, CalloutTarget};
+use crate::callout::{Callout, CalloutReply};
 use crate::config::Config;
 use crate::error::Error;
 use crate::etag::client_etag;

@@ -161,9 +161,11 @@ impl Upload {
         if let Some(encoder) = &mut self.encoder {
             encoder.push(&self.sealed, out)?;
             self.sealed.clear();
-            if self.sealer.is_none() {
-                encoder.finish(out)?;
-            }
+        }
+        if self.is_complete()
+            && let Some(encoder) = self.encoder.take()
+        {
+            encoder.finish(out)?;
         }
         self.account(out)
     }
@@ -346,13 +348,9 @@ fn plaintext_len(headers: &Headers, payload: &Payload) -> Result<u64, Error> {
         .ok_or(Error::MissingContentLength)
 }
 
-/// The fields that the store keeps with the object (PUT-12, PUT-16).
+/// The fields that the store keeps with the object, within S3's limit (PUT-16).
 fn stored_headers(request: &operation::Request) -> Result<Headers, Error> {
-    let mut headers = response::forwarded_headers(request)?;
-    response::strip_aws_chunked(&mut headers);
-    if !headers.contains("content-type") {
-        headers.set("content-type", "binary/octet-stream");
-    }
+    let headers = response::forwarded_headers(request)?;
     let size = user_metadata_len(&headers);
     let maximum = MAX_USER_METADATA_LEN.saturating_sub(envelope::MAX_METADATA_LEN);
     if size > maximum {

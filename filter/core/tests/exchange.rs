@@ -1,0 +1,886 @@
+//! Whole exchanges without a network: a client that signs, the filter, and a store that verifies
+//! what reaches it, keeps objects, and can be made to lie.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::as_conversions, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use base64::Engine as _;
+use proptest::prelude::*;
+use s3_envelope::callout::CalloutReply;
+use s3_envelope::config::Config;
+use s3_envelope::exchange::{BodyAction, Exchange, HeadAction, Reply, Resumption, Seed, Wait};
+use s3_envelope::head::{Headers, RequestHead, ResponseHead};
+use s3_envelope::key_cache::KeyCache;
+use s3_envelope::segment::layout;
+use s3_envelope::sigv4::{self, Authorization, Credentials, SecretAccessKey};
+use s3_envelope::time::UnixTime;
+use s3_envelope::uri::Query;
+use sha2::{Digest as _, Sha256};
+
+const NOW: UnixTime = UnixTime::from_seconds(1_790_000_000);
+
+#[test]
+fn an_object_comes_back_and_the_store_holds_ciphertext() {
+    for len in [0, 1, 8191, 8192, 8193, 16384, 100_000] {
+        for framing in Framing::ALL {
+            for integrity in ["unsigned", "trailer"] {
+                let mut world = World::new(integrity);
+                let plaintext = pattern(len);
+                let put = world.put("/b/some/key", &plaintext, framing);
+                assert_eq!(put.status, 200, "{len} {framing:?} {put:?}");
+                assert!(put.headers.text("etag").unwrap().ends_with("-1\""));
+                assert_eq!(put.headers.text("x-amz-server-side-encryption"), Some("aws:kms"));
+                let stored = &world.store.objects["/b/some/key"];
+                assert_eq!(stored.body.len() as u64, layout::stored_len(len as u64).unwrap());
+                assert!(!contains_run_of(&stored.body, &plaintext));
+                let get = world.get("/b/some/key");
+                assert_eq!((get.status, get.reset), (200, false));
+                assert_eq!(get.body, plaintext, "{len} {framing:?}");
+                assert_eq!(get.headers.text("content-length"), Some(len.to_string().as_str()));
+                assert_eq!(get.headers.text("x-amz-meta-color"), Some("blue"));
+                assert!(!get.headers.contains("x-amz-meta-s3-envelope"));
+                let head = world.head("/b/some/key");
+                assert_eq!(head.headers.text("content-length"), get.headers.text("content-length"));
+                assert_eq!(head.headers.text("etag"), put.headers.text("etag"));
+                assert!(head.body.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_body_that_is_not_what_was_signed_leaves_the_store_as_it_was() {
+    for len in [0, 5, 8192, 30_000] {
+        for (framing, fault) in [
+            (Framing::Sha256, Fault::FlippedBit),
+            (Framing::Sha256, Fault::Short),
+            (Framing::Unsigned, Fault::Short),
+            (Framing::Md5, Fault::FlippedBit),
+            (Framing::SignedChunks, Fault::FlippedBit),
+            (Framing::SignedChunks, Fault::Short),
+            (Framing::SignedChunks, Fault::Surplus),
+            (Framing::UnsignedTrailer, Fault::FlippedBit),
+            (Framing::UnsignedTrailer, Fault::Short),
+            (Framing::UnsignedTrailer, Fault::Surplus),
+        ] {
+            if len == 0 && fault != Fault::Surplus {
+                continue;
+            }
+            for integrity in ["unsigned", "trailer"] {
+                let mut world = World::new(integrity);
+                assert_eq!(world.put("/b/k", b"the version before", Framing::Sha256).status, 200);
+                let before = world.store.objects["/b/k"].clone();
+                let put = world.put_with_fault("/b/k", &pattern(len), framing, Some(fault));
+                assert!((400..500).contains(&put.status) || put.reset, "{len} {framing:?} {fault:?} {put:?}");
+                assert_eq!(world.store.objects["/b/k"], before, "{len} {framing:?} {fault:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_store_alters_is_not_released() {
+    let plaintext = pattern(20_000);
+    let mut world = World::new("unsigned");
+    world.put("/b/k", &plaintext, Framing::Sha256);
+    world.put("/b/other", &pattern(20_000), Framing::Sha256);
+    let original = world.store.objects["/b/k"].clone();
+    let other = world.store.objects["/b/other"].clone();
+    let lies: Vec<(&str, Box<dyn Fn(&mut Object)>)> = vec![
+        ("first segment", Box::new(|object| object.body[100] ^= 1)),
+        ("second segment", Box::new(|object| object.body[8300] ^= 1)),
+        ("footer", Box::new(|object| *object.body.last_mut().unwrap() ^= 1)),
+        ("cut", Box::new(|object| object.body.truncate(8228))),
+        ("cut quietly", Box::new(|object| {
+            object.headers.set("content-length", object.body.len().to_string());
+            object.body.truncate(8228);
+        })),
+        ("without length", Box::new(|object| {
+            object.headers.set("content-length", "");
+            object.body.truncate(16456);
+        })),
+        ("surplus", Box::new(|object| object.body.push(0))),
+        ("empty", Box::new(|object| object.body.clear())),
+        ("envelope removed", Box::new(|object| object.headers.remove("x-amz-meta-s3-envelope"))),
+        ("another body", Box::new({
+            let other = other.clone();
+            move |object| object.body = other.body.clone()
+        })),
+        ("another object", Box::new({
+            let other = other.clone();
+            move |object| *object = other.clone()
+        })),
+        ("content type", Box::new(|object| object.headers.set("content-type", "text/html"))),
+        ("user metadata", Box::new(|object| object.headers.set("x-amz-meta-color", "red"))),
+        ("content encoding", Box::new(|object| object.headers.set("content-encoding", "gzip"))),
+        ("no etag", Box::new(|object| object.headers.remove("etag"))),
+        ("bad etag", Box::new(|object| object.headers.set("etag", "\"a b\""))),
+    ];
+    for (name, lie) in lies {
+        let mut altered = original.clone();
+        lie(&mut altered);
+        world.store.objects.insert("/b/k".to_owned(), altered);
+        let get = world.get("/b/k");
+        let clean = get.status >= 400 && get.headers.text("content-type") == Some("application/xml");
+        assert!(get.reset || clean, "{name} {get:?}");
+        if get.reset {
+            assert!(plaintext.starts_with(&get.body) && get.body.len() < plaintext.len(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn headers_that_a_store_invents_do_not_pass() {
+    let mut world = World::new("unsigned");
+    world.put("/b/k", b"abc", Framing::Sha256);
+    let object = world.store.objects.get_mut("/b/k").unwrap();
+    for name in ["set-cookie", "location", "strict-transport-security", "x-amz-checksum-crc32", "link"] {
+        object.headers.set(name, "evil");
+    }
+    let get = world.get("/b/k");
+    assert_eq!(get.status, 200);
+    for name in ["set-cookie", "location", "strict-transport-security", "x-amz-checksum-crc32", "link"] {
+        assert!(!get.headers.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn a_store_that_answers_before_the_object_is_whole_is_not_believed() {
+    let mut world = World::new("unsigned");
+    let (head, _) = world.client.put("/b/k", &pattern(50_000), Framing::Sha256);
+    let mut exchange = world.exchange();
+    let HeadAction::Forward(_) = exchange.request_head(head, false, false, &mut world.keys, NOW) else {
+        panic!("not forwarded");
+    };
+    let early = ResponseHead {
+        status: 200,
+        headers: [("etag", "\"abc\"")].into_iter().collect(),
+    };
+    let HeadAction::Reply(reply) = exchange.response_head(early, true, &mut world.keys, NOW) else {
+        panic!("believed");
+    };
+    assert_eq!(reply.status, 500);
+}
+
+#[test]
+fn errors_of_the_store_are_made_anew() {
+    let mut world = World::new("unsigned");
+    let missing = world.get("/b/nothing");
+    assert_eq!(missing.status, 404);
+    let document = String::from_utf8(missing.body).unwrap();
+    assert!(document.contains("<Code>NoSuchKey</Code>"), "{document}");
+    assert!(!document.contains("secret-host"), "{document}");
+    assert_eq!(world.head("/b/nothing").status, 404);
+    for status in [301, 302, 307, 206, 500, 418] {
+        world.store.answer = Some(status);
+        let get = world.get("/b/nothing");
+        assert!(get.status >= 500 || get.status == 418 || get.status == 400, "{status} {get:?}");
+        assert!(!get.headers.contains("location"));
+    }
+}
+
+#[test]
+fn a_refusal_of_the_filters_credentials_is_not_the_clients() {
+    let mut world = World::new("unsigned");
+    world.put("/b/k", b"abc", Framing::Sha256);
+    world.store.accepts = false;
+    assert_eq!(world.get("/b/k").status, 500);
+    assert_eq!(world.put("/b/k", b"abc", Framing::Sha256).status, 500);
+    assert_eq!(world.put("/b/k", b"", Framing::UnsignedTrailer).status, 500);
+}
+
+#[test]
+fn what_is_not_known_is_refused_and_never_forwarded() {
+    let mut world = World::new("unsigned");
+    for (method, target, status) in [
+        ("PATCH", "/b/k", 405),
+        ("PUT", "/b/k?append&position=0", 501),
+        ("PUT", "/b/k?acl&uploadId=x&partNumber=1", 400),
+        ("PUT", "/b/k?ACL", 400),
+        ("POST", "/b/k?select&select-type=2", 501),
+        ("GET", "/b/k?torrent", 501),
+        ("PUT", "/b/k?partNumber=1&uploadId=x", 501),
+        ("POST", "/b/k?uploads", 501),
+        ("GET", "/b?list-type=2", 501),
+        ("PUT", "/denied/k", 403),
+        ("GET", "/elsewhere/k", 403),
+    ] {
+        let outcome = world.request(method, target, &[], b"", Framing::Sha256);
+        assert_eq!(outcome.status, status, "{method} {target} {outcome:?}");
+        assert_eq!(world.store.seen, 0, "{method} {target}");
+    }
+    for name in ["range", "if-match", "if-modified-since"] {
+        let outcome = world.request("GET", "/b/k", &[(name, "bytes=0-1")], b"", Framing::Sha256);
+        assert_eq!(outcome.status, 501, "{name}");
+    }
+    for (name, status) in [
+        ("x-amz-meta-s3-envelope", 400),
+        ("x-amz-write-offset-bytes", 501),
+        ("x-amz-unheard-of", 501),
+        ("x-minio-source-etag", 501),
+    ] {
+        let outcome = world.request("PUT", "/b/k", &[(name, "1")], b"abc", Framing::Sha256);
+        assert_eq!(outcome.status, status, "{name} {outcome:?}");
+    }
+    assert_eq!(world.store.seen, 0);
+}
+
+#[test]
+fn an_unsigned_or_unknown_request_is_denied() {
+    let mut world = World::new("unsigned");
+    let (mut head, _) = world.client.put("/b/k", b"abc", Framing::Sha256);
+    head.headers.remove("authorization");
+    let outcome = world.run(head, b"abc");
+    assert_eq!((outcome.status, outcome.code().as_str()), (403, "AccessDenied"));
+    let (mut head, _) = world.client.put("/b/k", b"abc", Framing::Sha256);
+    head.headers.push("x-amz-acl", "public-read");
+    let outcome = world.run(head, b"abc");
+    assert_eq!((outcome.status, outcome.code().as_str()), (403, "AccessDenied"));
+    assert!(String::from_utf8(outcome.body).unwrap().contains("<HeadersNotSigned>x-amz-acl<"));
+    let stranger = Client {
+        credentials: credentials("STRANGER", "x"),
+    };
+    let (head, _) = stranger.put("/b/k", b"abc", Framing::Sha256);
+    let outcome = world.run(head, b"abc");
+    assert_eq!((outcome.status, outcome.code().as_str()), (403, "InvalidAccessKeyId"));
+    let thief = Client {
+        credentials: credentials("CLIENT", "wrong"),
+    };
+    let (head, _) = thief.put("/b/k", b"abc", Framing::Sha256);
+    let outcome = world.run(head, b"abc");
+    assert_eq!((outcome.status, outcome.code().as_str()), (403, "SignatureDoesNotMatch"));
+    assert_eq!(world.store.seen, 0);
+}
+
+#[test]
+fn user_metadata_leaves_room_for_the_envelope() {
+    let mut world = World::new("unsigned");
+    let fits = "x".repeat(2048 - 255 - "color".len() - "blue".len() - "long".len());
+    let put = world.request("PUT", "/b/k", &[("x-amz-meta-long", &fits)], b"abc", Framing::Sha256);
+    assert_eq!(put.status, 200, "{put:?}");
+    let long = format!("{fits}x");
+    let put = world.request("PUT", "/b/k", &[("x-amz-meta-long", &long)], b"abc", Framing::Sha256);
+    assert_eq!(put.code(), "MetadataTooLarge");
+}
+
+#[test]
+fn an_object_beyond_five_gibibytes_is_refused_at_its_head() {
+    let mut world = World::new("unsigned");
+    let mut head = world.client.head("PUT", "/b/k", &[("content-length", "5345219337")]);
+    world.client.sign(&mut head, "UNSIGNED-PAYLOAD");
+    let outcome = world.run(head, b"");
+    assert_eq!(outcome.code(), "EntityTooLarge");
+}
+
+#[test]
+fn a_key_service_that_is_down_means_503() {
+    let mut world = World::new("unsigned");
+    let json = config_json("unsigned").replace(
+        r#""type": "static", "keks": {"kek-1": "1111111111111111111111111111111111111111111111111111111111111111"}"#,
+        r#""type": "constellation", "cluster": "key-service""#,
+    );
+    world.config = Rc::new(Config::parse(json.as_bytes(), |_| None).unwrap());
+    world.keys = KeyCache::new(&world.config);
+    let (head, _) = world.client.put("/b/k", b"abc", Framing::Sha256);
+    let mut exchange = world.exchange();
+    let action = exchange.request_head(head, false, false, &mut world.keys, NOW);
+    let HeadAction::Await(Wait::Key(name)) = action else {
+        panic!("{action:?}");
+    };
+    assert_eq!(world.keys.due(NOW), vec![name.clone()]);
+    assert!(world.keys.due(NOW).is_empty(), "concurrent requests share one call");
+    world
+        .keys
+        .reply(&name, Err(s3_envelope::key_service::Error::Unreachable), NOW);
+    let Resumption::Reply(reply) = exchange.key_settled(&mut world.keys, NOW) else {
+        panic!("not refused");
+    };
+    assert_eq!(reply.status, 503);
+    assert!(reply.headers.iter().any(|(name, _)| name == "retry-after"));
+    // The next request does not wait for a call that has just failed.
+    let (head, _) = world.client.put("/b/k", b"abc", Framing::Sha256);
+    let mut exchange = world.exchange();
+    let action = exchange.request_head(head, false, false, &mut world.keys, NOW);
+    assert!(matches!(action, HeadAction::Reply(reply) if reply.status == 503));
+}
+
+#[test]
+fn errors_are_final() {
+    let mut world = World::new("unsigned");
+    let (head, body) = world.client.put("/b/k", &pattern(20_000), Framing::Sha256);
+    let mut exchange = world.exchange();
+    exchange.request_head(head, false, false, &mut world.keys, NOW);
+    let mut out = Vec::new();
+    let first = exchange.request_body(&body[..100], true, &mut out, NOW);
+    assert!(matches!(first, BodyAction::Reply(reply) if reply.status == 400));
+    for _ in 0..3 {
+        assert!(matches!(exchange.request_body(&body, true, &mut out, NOW), BodyAction::Replace));
+        assert!(out.is_empty());
+    }
+    let head = ResponseHead {
+        status: 400,
+        headers: Headers::new(),
+    };
+    let action = exchange.response_head(head, true, &mut world.keys, NOW);
+    assert!(matches!(action, HeadAction::Pass), "the filter's own answer passes");
+}
+
+#[test]
+fn http_trailers_end_an_upload_without_commit() {
+    let mut world = World::new("unsigned");
+    let (head, body) = world.client.put("/b/k", &pattern(20_000), Framing::Sha256);
+    let mut exchange = world.exchange();
+    exchange.request_head(head, false, false, &mut world.keys, NOW);
+    let mut out = Vec::new();
+    exchange.request_body(&body, false, &mut out, NOW);
+    assert_eq!(out.len(), 2 * 8228);
+    assert!(matches!(exchange.request_trailers(), BodyAction::Reply(reply) if reply.status == 400));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn pieces_do_not_matter(len in 0_usize..40_000, up in 1_usize..20_000, down in 1_usize..20_000, framing in 0_usize..6) {
+        let mut world = World::new("trailer");
+        (world.piece, world.store.piece) = (up, down);
+        let plaintext = pattern(len);
+        prop_assert_eq!(world.put("/b/k", &plaintext, Framing::ALL[framing]).status, 200);
+        let get = world.get("/b/k");
+        prop_assert_eq!(get.status, 200);
+        prop_assert!(get.body == plaintext);
+    }
+
+    #[test]
+    fn no_flipped_bit_is_ever_released(position in any::<prop::sample::Index>(), bit in 0_u32..8, len in 1_usize..20_000) {
+        let mut world = World::new("unsigned");
+        let plaintext = pattern(len);
+        world.put("/b/k", &plaintext, Framing::Sha256);
+        let body = &mut world.store.objects.get_mut("/b/k").unwrap().body;
+        let position = position.index(body.len());
+        body[position] ^= 1_u8 << bit;
+        let get = world.get("/b/k");
+        prop_assert!(get.reset && get.body.len() < len && plaintext.starts_with(&get.body));
+    }
+
+    #[test]
+    fn no_head_makes_it_panic(
+        method in "GET|PUT|POST|DELETE|HEAD|OPTIONS|[A-Z]{1,8}",
+        target in "/b/k[?&=a-zA-Z0-9%+-]{0,40}|.{0,60}",
+        fields in prop::collection::vec(("[a-z-]{1,20}|x-amz-[a-z0-9-]{1,20}|authorization", prop::collection::vec(any::<u8>(), 0..40)), 0..8),
+        end in any::<bool>(),
+    ) {
+        let mut world = World::new("unsigned");
+        let mut head = RequestHead { method, target, authority: "127.0.0.1".to_owned(), headers: fields.into_iter().collect() };
+        let _ = world.exchange().request_head(head.clone(), end, false, &mut world.keys, NOW);
+        // Signed, so that it gets further.
+        if sigv4::sign(&mut head, &world.client.credentials, "us-east-1", NOW, "UNSIGNED-PAYLOAD").is_ok() {
+            let mut exchange = world.exchange();
+            let _ = exchange.request_head(head, end, true, &mut world.keys, NOW);
+            let _ = exchange.request_body(b"xyz", true, &mut Vec::new(), NOW);
+        }
+    }
+}
+
+/// How a client sends a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Sha256,
+    Unsigned,
+    Md5,
+    SignedChunks,
+    SignedChunksTrailer,
+    UnsignedTrailer,
+}
+
+impl Framing {
+    const ALL: [Self; 6] = [
+        Self::Sha256,
+        Self::Unsigned,
+        Self::Md5,
+        Self::SignedChunks,
+        Self::SignedChunksTrailer,
+        Self::UnsignedTrailer,
+    ];
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    FlippedBit,
+    Short,
+    Surplus,
+}
+
+struct Client {
+    credentials: Credentials,
+}
+
+impl Client {
+    fn head(&self, method: &str, target: &str, fields: &[(&str, &str)]) -> RequestHead {
+        RequestHead {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            authority: "127.0.0.1:1234".to_owned(),
+            headers: fields.iter().copied().collect(),
+        }
+    }
+
+    fn sign(&self, head: &mut RequestHead, hashed_payload: &str) {
+        sigv4::sign(head, &self.credentials, "us-east-1", NOW, hashed_payload).unwrap();
+    }
+
+    fn put(&self, target: &str, plaintext: &[u8], framing: Framing) -> (RequestHead, Vec<u8>) {
+        let head = self.head("PUT", target, &[("x-amz-meta-color", "blue"), ("content-type", "text/plain")]);
+        self.framed(head, plaintext, framing)
+    }
+
+    /// Signs `head` and frames `plaintext`.
+    fn framed(&self, mut head: RequestHead, plaintext: &[u8], framing: Framing) -> (RequestHead, Vec<u8>) {
+        let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+        match framing {
+            Framing::Sha256 | Framing::Unsigned | Framing::Md5 => {
+                head.headers.set("content-length", plaintext.len().to_string());
+                if framing == Framing::Md5 {
+                    use md5::Digest as _;
+                    head.headers.set("content-md5", base64(&md5::Md5::digest(plaintext)));
+                }
+                let hash = hex::encode(Sha256::digest(plaintext));
+                self.sign(&mut head, if framing == Framing::Sha256 { &hash } else { "UNSIGNED-PAYLOAD" });
+                (head, plaintext.to_vec())
+            }
+            Framing::SignedChunks | Framing::SignedChunksTrailer | Framing::UnsignedTrailer => {
+                head.headers
+                    .set("x-amz-decoded-content-length", plaintext.len().to_string());
+                let checksum = base64(&Sha256::digest(plaintext));
+                let (hashed_payload, signed, trailer) = match framing {
+                    Framing::SignedChunks => ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", true, false),
+                    Framing::SignedChunksTrailer => {
+                        ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", true, true)
+                    }
+                    _ => ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", false, true),
+                };
+                if trailer {
+                    head.headers.set("x-amz-trailer", "x-amz-checksum-sha256");
+                }
+                self.sign(&mut head, hashed_payload);
+                let mut signer = ChunkSigner::new(&head, &self.credentials);
+                let mut body = Vec::new();
+                for chunk in plaintext.chunks(9000).chain([&[][..]]) {
+                    body.extend(format!("{:x}", chunk.len()).into_bytes());
+                    if signed {
+                        body.extend(format!(";chunk-signature={}", signer.chunk(chunk)).into_bytes());
+                    }
+                    body.extend(b"\r\n");
+                    body.extend(chunk);
+                    if !chunk.is_empty() {
+                        body.extend(b"\r\n");
+                    }
+                }
+                if trailer {
+                    body.extend(format!("x-amz-checksum-sha256:{checksum}\r\n").into_bytes());
+                    if signed {
+                        let text = format!("x-amz-checksum-sha256:{checksum}\n");
+                        body.extend(format!("x-amz-trailer-signature:{}\r\n", signer.trailer(&text)).into_bytes());
+                    }
+                }
+                body.extend(b"\r\n");
+                (head, body)
+            }
+        }
+    }
+}
+
+/// Signs chunks as the documentation of S3 says, written apart from what verifies them.
+struct ChunkSigner {
+    key: Vec<u8>,
+    scope: String,
+    date: String,
+    previous: String,
+}
+
+impl ChunkSigner {
+    fn new(head: &RequestHead, credentials: &Credentials) -> Self {
+        let _ = credentials;
+        let date = head.headers.text("x-amz-date").unwrap().to_owned();
+        let day = date[..8].to_owned();
+        let mut key = b"AWS4client-secret".to_vec();
+        for part in [day.as_str(), "us-east-1", "s3", "aws4_request"] {
+            key = hmac(&key, part.as_bytes());
+        }
+        let authorization = head.headers.text("authorization").unwrap();
+        Self {
+            key,
+            scope: format!("{day}/us-east-1/s3/aws4_request"),
+            date,
+            previous: authorization.rsplit('=').next().unwrap().to_owned(),
+        }
+    }
+
+    fn chunk(&mut self, data: &[u8]) -> String {
+        let empty = hex::encode(Sha256::digest(b""));
+        let hash = hex::encode(Sha256::digest(data));
+        self.sign("AWS4-HMAC-SHA256-PAYLOAD", &format!("{empty}\n{hash}"))
+    }
+
+    fn trailer(&mut self, text: &str) -> String {
+        let hash = hex::encode(Sha256::digest(text));
+        self.sign("AWS4-HMAC-SHA256-TRAILER", &hash)
+    }
+
+    fn sign(&mut self, algorithm: &str, rest: &str) -> String {
+        let text = format!("{algorithm}\n{}\n{}\n{}\n{rest}", self.date, self.scope, self.previous);
+        self.previous = hex::encode(hmac(&self.key, text.as_bytes()));
+        self.previous.clone()
+    }
+}
+
+fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(text);
+    mac.finalize().into_bytes().to_vec()
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Object {
+    headers: Headers,
+    body: Vec<u8>,
+}
+
+struct Store {
+    credentials: Credentials,
+    objects: BTreeMap<String, Object>,
+    /// Requests that reached it.
+    seen: usize,
+    accepts: bool,
+    /// Answers everything with this status.
+    answer: Option<u16>,
+    piece: usize,
+}
+
+impl Store {
+    fn serve(&mut self, head: &RequestHead, body: &[u8]) -> (ResponseHead, Vec<u8>) {
+        self.seen += 1;
+        let query = Query::parse(head.raw_query()).unwrap();
+        let authorization = Authorization::from_request(head, &query).unwrap().unwrap();
+        authorization
+            .verify(head, &query, &self.credentials, &["store-region".to_owned()], NOW)
+            .unwrap();
+        assert!(!head.headers.contains("content-md5") && !head.headers.contains("x-amz-checksum-sha256"));
+        if let Some(status) = self.answer {
+            return error(status, "Whatever");
+        }
+        if !self.accepts {
+            return error(403, "InvalidAccessKeyId");
+        }
+        let path = head.path().to_owned();
+        match head.method.as_str() {
+            "PUT" => {
+                let declared: usize = head.headers.text("content-length").unwrap().parse().unwrap();
+                assert!(body.len() <= declared, "request smuggling");
+                if body.len() < declared {
+                    return error(400, "IncompleteBody");
+                }
+                let body = decode(head, body);
+                let etag = format!("\"{}\"", hex::encode({
+                    use md5::Digest as _;
+                    md5::Md5::digest(&body)
+                }));
+                let mut headers: Headers = head
+                    .headers
+                    .iter()
+                    .filter(|field| field.name.starts_with("x-amz-meta-") || field.name.starts_with("content-type"))
+                    .map(|field| (field.name.clone(), field.value.clone()))
+                    .collect();
+                headers.set("etag", etag.clone());
+                self.objects.insert(path, Object { headers, body });
+                let headers = [("etag", etag.as_str()), ("x-amz-checksum-crc64nvme", "AAAA")].into_iter().collect();
+                (ResponseHead { status: 200, headers }, Vec::new())
+            }
+            _ => match self.objects.get(&path) {
+                Some(object) => {
+                    let mut headers = object.headers.clone();
+                    match headers.text("content-length") {
+                        Some("") => headers.remove("content-length"),
+                        Some(_) => {}
+                        None => headers.set("content-length", object.body.len().to_string()),
+                    }
+                    (ResponseHead { status: 200, headers }, object.body.clone())
+                }
+                None => error(404, "NoSuchKey"),
+            },
+        }
+    }
+}
+
+/// The object in what the filter sends: framed in the trailer mode, whose checksum must hold.
+fn decode(head: &RequestHead, body: &[u8]) -> Vec<u8> {
+    if head.headers.text("x-amz-content-sha256") != Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER") {
+        return body.to_vec();
+    }
+    let (mut decoded, mut rest) = (Vec::new(), body);
+    loop {
+        let end = rest.windows(2).position(|pair| pair == b"\r\n").unwrap();
+        let len = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        rest = &rest[end + 2..];
+        if len == 0 {
+            break;
+        }
+        decoded.extend(&rest[..len]);
+        assert_eq!(&rest[len..len + 2], b"\r\n");
+        rest = &rest[len + 2..];
+    }
+    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &decoded) as u32;
+    let crc = base64::engine::general_purpose::STANDARD.encode(crc.to_be_bytes());
+    assert_eq!(rest, format!("x-amz-checksum-crc32c:{crc}\r\n\r\n").as_bytes());
+    assert_eq!(
+        head.headers.text("x-amz-decoded-content-length"),
+        Some(decoded.len().to_string().as_str())
+    );
+    decoded
+}
+
+fn error(status: u16, code: &str) -> (ResponseHead, Vec<u8>) {
+    let headers = [("content-type", "application/xml"), ("location", "http://evil/")];
+    let document = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>secret-host</Message></Error>");
+    let head = ResponseHead {
+        status,
+        headers: headers.into_iter().collect(),
+    };
+    (head, document.into_bytes())
+}
+
+/// What a client sees.
+#[derive(Debug)]
+struct Outcome {
+    status: u16,
+    headers: Headers,
+    body: Vec<u8>,
+    reset: bool,
+}
+
+impl Outcome {
+    fn code(&self) -> String {
+        let document = String::from_utf8_lossy(&self.body);
+        let code = document.split("<Code>").nth(1).and_then(|rest| rest.split("</Code>").next());
+        code.unwrap_or_default().to_owned()
+    }
+}
+
+impl From<Reply> for Outcome {
+    fn from(reply: Reply) -> Self {
+        Self {
+            status: reply.status,
+            headers: reply.headers.into_iter().collect(),
+            body: reply.body,
+            reset: false,
+        }
+    }
+}
+
+struct World {
+    config: Rc<Config>,
+    keys: KeyCache,
+    client: Client,
+    store: Store,
+    /// How many bytes come at once.
+    piece: usize,
+    exchanges: u8,
+}
+
+impl World {
+    fn new(payload_integrity: &str) -> Self {
+        let config = Config::parse(config_json(payload_integrity).as_bytes(), |_| None).unwrap();
+        Self {
+            keys: KeyCache::new(&config),
+            config: Rc::new(config),
+            client: Client {
+                credentials: credentials("CLIENT", "client-secret"),
+            },
+            store: Store {
+                credentials: credentials("STORE", "store-secret"),
+                objects: BTreeMap::new(),
+                seen: 0,
+                accepts: true,
+                answer: None,
+                piece: 7000,
+            },
+            piece: 5000,
+            exchanges: 0,
+        }
+    }
+
+    fn exchange(&mut self) -> Exchange {
+        self.exchanges += 1;
+        let seed = Seed {
+            data_key: [self.exchanges; 32],
+            part_salt: [self.exchanges; 8],
+            request_id: [self.exchanges; 8],
+        };
+        Exchange::new(Rc::clone(&self.config), seed)
+    }
+
+    fn put(&mut self, target: &str, plaintext: &[u8], framing: Framing) -> Outcome {
+        self.put_with_fault(target, plaintext, framing, None)
+    }
+
+    fn put_with_fault(&mut self, target: &str, plaintext: &[u8], framing: Framing, fault: Option<Fault>) -> Outcome {
+        let (head, mut body) = self.client.put(target, plaintext, framing);
+        match fault {
+            // In the data: the last byte of the plaintext, wherever the framing has put it.
+            Some(Fault::FlippedBit) => {
+                let last = plaintext.last().unwrap();
+                let tail = body.iter().rposition(|byte| byte == last).unwrap();
+                let start = tail.min(body.len() - 1);
+                let position = if framing == Framing::Sha256 || framing == Framing::Md5 {
+                    start
+                } else {
+                    body.len() / 2
+                };
+                body[position] ^= 1;
+            }
+            Some(Fault::Short) => {
+                body.pop();
+            }
+            Some(Fault::Surplus) => body.push(b'x'),
+            None => {}
+        }
+        self.run(head, &body)
+    }
+
+    fn get(&mut self, target: &str) -> Outcome {
+        self.request("GET", target, &[], b"", Framing::Sha256)
+    }
+
+    fn head(&mut self, target: &str) -> Outcome {
+        self.request("HEAD", target, &[], b"", Framing::Sha256)
+    }
+
+    fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)], body: &[u8], framing: Framing) -> Outcome {
+        let mut head = self.client.head(method, target, fields);
+        if method == "PUT" {
+            head.headers.push("x-amz-meta-color", "blue");
+        }
+        let (head, body) = self.client.framed(head, body, framing);
+        self.run(head, &body)
+    }
+
+    /// One exchange from end to end.
+    fn run(&mut self, head: RequestHead, body: &[u8]) -> Outcome {
+        let mut exchange = self.exchange();
+        let is_head = head.method == "HEAD";
+        let end = body.is_empty();
+        let upstream = match exchange.request_head(head, end, false, &mut self.keys, NOW) {
+            HeadAction::Forward(upstream) => upstream,
+            HeadAction::Reply(reply) => return reply.into(),
+            action => panic!("{action:?}"),
+        };
+        let mut sent = Vec::new();
+        // As Envoy does over HTTP/1.1: the end comes alone.
+        let pieces = body.chunks(self.piece).map(|piece| (piece, false));
+        for (piece, end) in pieces.chain((!end).then_some((&[][..], true))) {
+            let mut out = Vec::new();
+            match exchange.request_body(piece, end, &mut out, NOW) {
+                BodyAction::Replace => sent.extend(out),
+                BodyAction::Reply(reply) => return reply.into(),
+                BodyAction::Call(callout) => {
+                    assert!(sent.is_empty(), "the head that was released never completes");
+                    let (head, body) = self.store.serve(&callout.head, &callout.body);
+                    let reply = CalloutReply::Response {
+                        head,
+                        body,
+                        trailers: Headers::new(),
+                    };
+                    let Resumption::Reply(reply) = exchange.callout_reply(reply) else {
+                        panic!("no answer");
+                    };
+                    return reply.into();
+                }
+                action @ (BodyAction::Keep | BodyAction::Reset) => panic!("{action:?}"),
+            }
+        }
+        let (head, body) = self.store.serve(&upstream, &sent);
+        let body = if is_head { Vec::new() } else { body };
+        self.respond(&mut exchange, head, &body)
+    }
+
+    fn respond(&mut self, exchange: &mut Exchange, head: ResponseHead, body: &[u8]) -> Outcome {
+        let end = body.is_empty();
+        let head = match exchange.response_head(head, end, &mut self.keys, NOW) {
+            HeadAction::Forward(head) => head,
+            HeadAction::Reply(reply) => return reply.into(),
+            HeadAction::Await(Wait::Callout(callout)) => {
+                let (head, body) = self.store.serve(&callout.head, &callout.body);
+                let reply = CalloutReply::Response {
+                    head,
+                    body,
+                    trailers: Headers::new(),
+                };
+                match exchange.callout_reply(reply) {
+                    Resumption::Response(head) => head,
+                    Resumption::Reply(reply) => return reply.into(),
+                    action => panic!("{action:?}"),
+                }
+            }
+            action => panic!("{action:?}"),
+        };
+        let mut outcome = Outcome {
+            status: head.status,
+            headers: head.headers,
+            body: Vec::new(),
+            reset: false,
+        };
+        let pieces = body.chunks(self.store.piece).map(|piece| (piece, false));
+        for (piece, end) in pieces.chain((!end).then_some((&[][..], true))) {
+            let mut out = Vec::new();
+            match exchange.response_body(piece, end, &mut out) {
+                BodyAction::Replace => outcome.body.extend(out),
+                BodyAction::Keep => outcome.body.extend(piece),
+                BodyAction::Reset => {
+                    outcome.reset = true;
+                    return outcome;
+                }
+                action @ (BodyAction::Reply(_) | BodyAction::Call(_)) => panic!("{action:?}"),
+            }
+        }
+        outcome
+    }
+}
+
+fn credentials(access_key_id: &str, secret: &str) -> Credentials {
+    Credentials {
+        access_key_id: access_key_id.to_owned(),
+        secret_access_key: SecretAccessKey::new(secret.to_owned()),
+        session_token: None,
+    }
+}
+
+fn config_json(payload_integrity: &str) -> String {
+    r#"{
+        "endpoints": {"path_style": ["127.0.0.1"]},
+        "regions": ["us-east-1"],
+        "store": {"host": "store:9000", "region": "store-region", "signing": "filter",
+                  "access_key_id": "STORE", "secret_access_key": "store-secret",
+                  "payload_integrity": "PAYLOAD_INTEGRITY"},
+        "clients": [{"access_key_id": "CLIENT", "secret_access_key": "client-secret",
+                     "permissions": [{"buckets": ["*"], "actions": ["read", "write", "delete", "list", "config"]}]}],
+        "unsigned_payload": "always",
+        "buckets": [{"name": "b", "class": "encrypted", "key_ring": "default"},
+                    {"name": "denied", "class": "deny"}],
+        "key_rings": {"default": {"active": "kek-1", "service": "dev"}},
+        "key_services": {"dev": {"type": "static", "keks": {"kek-1": "1111111111111111111111111111111111111111111111111111111111111111"}}}
+    }"#
+    .replace("PAYLOAD_INTEGRITY", payload_integrity)
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i * 31 % 251) as u8).collect()
+}
+
+/// Tells whether 16 bytes in a row of `plaintext` are in `stored`.
+fn contains_run_of(stored: &[u8], plaintext: &[u8]) -> bool {
+    let runs: std::collections::HashSet<&[u8]> = plaintext.windows(16).collect();
+    stored.windows(16).any(|window| runs.contains(window))
+}
