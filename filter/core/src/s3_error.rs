@@ -291,7 +291,10 @@ error_codes! {
 impl ErrorCode {
     /// The code that documents name `code`.
     pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|known| known.as_str() == code)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|known| known.as_str() == code)
     }
 }
 
@@ -363,7 +366,9 @@ fn valid_utf8(bytes: &[u8]) -> &str {
 
 fn is_code(text: &str) -> bool {
     (1..=MAX_CODE_LEN).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
 }
 
 fn push_element(xml: &mut String, name: &str, text: &str) {
@@ -451,7 +456,10 @@ mod tests {
         for code in ErrorCode::ALL.iter().copied() {
             assert!(is_code(code.as_str()), "{code:?}");
             assert_eq!(ErrorCode::from_code(code.as_str()), Some(code));
-            assert!(code.status() == 304 || (400..600).contains(&code.status()), "{code:?}");
+            assert!(
+                code.status() == 304 || (400..600).contains(&code.status()),
+                "{code:?}"
+            );
             assert!(!code.message().is_empty(), "{code:?}");
         }
         assert_eq!(ErrorCode::from_code("nosuchkey"), None);
@@ -461,7 +469,10 @@ mod tests {
     fn rsp_1_a_redirect_is_an_internal_error() {
         for status in [300, 301, 302, 307, 308, 399] {
             for code in [None, Some("PermanentRedirect"), Some("NoSuchKey")] {
-                assert_eq!(recreate(status, code), S3Error::new(ErrorCode::InternalError));
+                assert_eq!(
+                    recreate(status, code),
+                    S3Error::new(ErrorCode::InternalError)
+                );
             }
         }
         assert_eq!(recreate(304, None).status(), 304);
@@ -517,7 +528,12 @@ mod tests {
 
     #[test]
     fn rsp_4_a_fault_of_the_filters_body_is_an_internal_error() {
-        for code in ["XAmzContentSHA256Mismatch", "BadDigest", "IncompleteBody", "MissingContentLength"] {
+        for code in [
+            "XAmzContentSHA256Mismatch",
+            "BadDigest",
+            "IncompleteBody",
+            "MissingContentLength",
+        ] {
             assert_eq!(recreate(400, Some(code)).code(), ErrorCode::InternalError);
         }
     }
@@ -538,7 +554,11 @@ mod tests {
             "<Error><A><Code>Other</Code></A><Error><Code>Other</Code></Error><Code a='b'>NoSuchKey</Code></Error>",
             "<Error><Code>NoSuch<!-- c -->Key</Code></Error>",
         ] {
-            assert_eq!(error_code(document.as_bytes()).as_deref(), Some("NoSuchKey"), "{document}");
+            assert_eq!(
+                error_code(document.as_bytes()).as_deref(),
+                Some("NoSuchKey"),
+                "{document}"
+            );
         }
     }
 
@@ -563,7 +583,10 @@ mod tests {
         ] {
             assert_eq!(error_code(document.as_bytes()), None, "{document}");
         }
-        assert_eq!(error_code(b"<Error>\xff<Code>NoSuchKey</Code></Error>"), None);
+        assert_eq!(
+            error_code(b"<Error>\xff<Code>NoSuchKey</Code></Error>"),
+            None
+        );
     }
 
     #[test]
@@ -630,11 +653,13 @@ mod tests {
                 Event::End(_) => inside = false,
                 Event::Text(piece) if inside => text.push_str(piece.as_ref()),
                 Event::GeneralRef(reference) if inside => {
-                    let escaped = format!("&{};", reference.as_ref() as &str);
+                    let name: &str = reference.as_ref();
+                    let escaped = format!("&{name};");
                     text.push_str(&quick_xml::escape::unescape(&escaped).unwrap());
                 }
                 Event::Eof => return text,
-                _ => {}
+                Event::Decl(_) | Event::Text(_) => {}
+                other => panic!("{other:?}"),
             }
         }
     }
