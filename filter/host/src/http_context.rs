@@ -100,8 +100,9 @@ impl Context for HttpStream {
         // Where a filter before this one answered, there was no exchange to count.
         if summary.operation.is_some() || summary.error.is_some() {
             match summary.fault {
-                None | Some(Fault::Client) => {}
-                Some(Fault::Store | Fault::KeyService | Fault::Filter) => {
+                // The root context has said what the key service does.
+                None | Some(Fault::Client | Fault::KeyService) => {}
+                Some(Fault::Store | Fault::Filter) => {
                     log::warn!(
                         "{}",
                         Labels {
@@ -383,11 +384,11 @@ impl Stream {
             (":path", head.target.as_bytes()),
             (":authority", head.authority.as_bytes()),
         ];
-        pseudo.extend(
-            self.kept
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_slice())),
-        );
+        for (name, value) in &self.kept {
+            if !head.headers.contains(name) {
+                pseudo.push((name, value));
+            }
+        }
         hostcalls::set_head(Side::Request, &pseudo, &head.headers)
     }
 

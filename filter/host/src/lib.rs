@@ -33,7 +33,6 @@ use crate::hostcalls::{Error, ReplySizes};
 use crate::http_context::{HttpStream, Stream};
 use crate::metrics::Metrics;
 
-#[expect(missing_docs, reason = "the SDK's macro defines `_initialize`, which Envoy calls")]
 mod entry {
     use super::{LogLevel, Root};
 

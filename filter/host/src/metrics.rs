@@ -6,13 +6,14 @@
 //! s3_envelope_opened_bytes_total       plaintext bytes that were opened and released
 //! ```
 //!
+//! `ok` says that the filter found nothing wrong; the client may have left before the end.
+//!
 //! A plugin's counters have no labels of their own: Envoy's `stats_tags` makes them of the names,
 //! with the pattern `(;operation=([^;]+))` for `operation`, and so on.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 
-use s3_envelope::error::Fault;
 use s3_envelope::exchange::Summary;
 
 use crate::hostcalls;
@@ -64,22 +65,14 @@ pub(crate) struct Labels<'a> {
 impl Display for Labels<'_> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         let Self { summary, separator } = self;
-        match summary.operation {
-            Some(operation) => write!(formatter, "operation={operation:?}")?,
-            None => formatter.write_str("operation=none")?,
-        }
+        let operation = summary
+            .operation
+            .map_or("none", |operation| operation.name());
+        let outcome = summary.error.unwrap_or("ok");
+        let fault = summary.fault.map_or("none", |fault| fault.as_str());
         write!(
             formatter,
-            "{separator}outcome={}",
-            summary.error.unwrap_or("ok")
-        )?;
-        let fault = match summary.fault {
-            None => "none",
-            Some(Fault::Client) => "client",
-            Some(Fault::Store) => "store",
-            Some(Fault::KeyService) => "key_service",
-            Some(Fault::Filter) => "filter",
-        };
-        write!(formatter, "{separator}fault={fault}")
+            "operation={operation}{separator}outcome={outcome}{separator}fault={fault}"
+        )
     }
 }
