@@ -28,20 +28,20 @@ fn an_object_comes_back_and_the_store_holds_ciphertext() {
             for integrity in ["unsigned", "trailer"] {
                 let mut world = World::new(integrity);
                 let plaintext = pattern(len);
-                let put = world.put("/b/some/key", &plaintext, framing);
+                let put = world.put("/bucket/some/key", &plaintext, framing);
                 assert_eq!(put.status, 200, "{len} {framing:?} {put:?}");
                 assert!(put.headers.text("etag").unwrap().ends_with("-1\""));
                 assert_eq!(put.headers.text("x-amz-server-side-encryption"), Some("aws:kms"));
-                let stored = &world.store.objects["/b/some/key"];
+                let stored = &world.store.objects["/bucket/some/key"];
                 assert_eq!(stored.body.len() as u64, layout::stored_len(len as u64).unwrap());
                 assert!(!contains_run_of(&stored.body, &plaintext));
-                let get = world.get("/b/some/key");
+                let get = world.get("/bucket/some/key");
                 assert_eq!((get.status, get.reset), (200, false));
                 assert_eq!(get.body, plaintext, "{len} {framing:?}");
                 assert_eq!(get.headers.text("content-length"), Some(len.to_string().as_str()));
                 assert_eq!(get.headers.text("x-amz-meta-color"), Some("blue"));
                 assert!(!get.headers.contains("x-amz-meta-s3-envelope"));
-                let head = world.head("/b/some/key");
+                let head = world.head("/bucket/some/key");
                 assert_eq!(head.headers.text("content-length"), get.headers.text("content-length"));
                 assert_eq!(head.headers.text("etag"), put.headers.text("etag"));
                 assert!(head.body.is_empty());
@@ -70,11 +70,11 @@ fn a_body_that_is_not_what_was_signed_leaves_the_store_as_it_was() {
             }
             for integrity in ["unsigned", "trailer"] {
                 let mut world = World::new(integrity);
-                assert_eq!(world.put("/b/k", b"the version before", Framing::Sha256).status, 200);
-                let before = world.store.objects["/b/k"].clone();
-                let put = world.put_with_fault("/b/k", &pattern(len), framing, Some(fault));
+                assert_eq!(world.put("/bucket/k", b"the version before", Framing::Sha256).status, 200);
+                let before = world.store.objects["/bucket/k"].clone();
+                let put = world.put_with_fault("/bucket/k", &pattern(len), framing, Some(fault));
                 assert!((400..500).contains(&put.status) || put.reset, "{len} {framing:?} {fault:?} {put:?}");
-                assert_eq!(world.store.objects["/b/k"], before, "{len} {framing:?} {fault:?}");
+                assert_eq!(world.store.objects["/bucket/k"], before, "{len} {framing:?} {fault:?}");
             }
         }
     }
@@ -84,10 +84,10 @@ fn a_body_that_is_not_what_was_signed_leaves_the_store_as_it_was() {
 fn what_the_store_alters_is_not_released() {
     let plaintext = pattern(20_000);
     let mut world = World::new("unsigned");
-    world.put("/b/k", &plaintext, Framing::Sha256);
-    world.put("/b/other", &pattern(20_000), Framing::Sha256);
-    let original = world.store.objects["/b/k"].clone();
-    let other = world.store.objects["/b/other"].clone();
+    world.put("/bucket/k", &plaintext, Framing::Sha256);
+    world.put("/bucket/other", &pattern(20_000), Framing::Sha256);
+    let original = world.store.objects["/bucket/k"].clone();
+    let other = world.store.objects["/bucket/other"].clone();
     let lies: Vec<(&str, Box<dyn Fn(&mut Object)>)> = vec![
         ("first segment", Box::new(|object| object.body[100] ^= 1)),
         ("second segment", Box::new(|object| object.body[8300] ^= 1)),
@@ -121,8 +121,8 @@ fn what_the_store_alters_is_not_released() {
     for (name, lie) in lies {
         let mut altered = original.clone();
         lie(&mut altered);
-        world.store.objects.insert("/b/k".to_owned(), altered);
-        let get = world.get("/b/k");
+        world.store.objects.insert("/bucket/k".to_owned(), altered);
+        let get = world.get("/bucket/k");
         let clean = get.status >= 400 && get.headers.text("content-type") == Some("application/xml");
         assert!(get.reset || clean, "{name} {get:?}");
         if get.reset {
@@ -134,12 +134,12 @@ fn what_the_store_alters_is_not_released() {
 #[test]
 fn headers_that_a_store_invents_do_not_pass() {
     let mut world = World::new("unsigned");
-    world.put("/b/k", b"abc", Framing::Sha256);
-    let object = world.store.objects.get_mut("/b/k").unwrap();
+    world.put("/bucket/k", b"abc", Framing::Sha256);
+    let object = world.store.objects.get_mut("/bucket/k").unwrap();
     for name in ["set-cookie", "location", "strict-transport-security", "x-amz-checksum-crc32", "link"] {
         object.headers.set(name, "evil");
     }
-    let get = world.get("/b/k");
+    let get = world.get("/bucket/k");
     assert_eq!(get.status, 200);
     for name in ["set-cookie", "location", "strict-transport-security", "x-amz-checksum-crc32", "link"] {
         assert!(!get.headers.contains(name), "{name}");
@@ -149,7 +149,7 @@ fn headers_that_a_store_invents_do_not_pass() {
 #[test]
 fn a_store_that_answers_before_the_object_is_whole_is_not_believed() {
     let mut world = World::new("unsigned");
-    let (head, _) = world.client.put("/b/k", &pattern(50_000), Framing::Sha256);
+    let (head, _) = world.client.put("/bucket/k", &pattern(50_000), Framing::Sha256);
     let mut exchange = world.exchange();
     let HeadAction::Forward(_) = exchange.request_head(head, false, false, &mut world.keys, NOW) else {
         panic!("not forwarded");
@@ -167,15 +167,15 @@ fn a_store_that_answers_before_the_object_is_whole_is_not_believed() {
 #[test]
 fn errors_of_the_store_are_made_anew() {
     let mut world = World::new("unsigned");
-    let missing = world.get("/b/nothing");
+    let missing = world.get("/bucket/nothing");
     assert_eq!(missing.status, 404);
     let document = String::from_utf8(missing.body).unwrap();
     assert!(document.contains("<Code>NoSuchKey</Code>"), "{document}");
     assert!(!document.contains("secret-host"), "{document}");
-    assert_eq!(world.head("/b/nothing").status, 404);
+    assert_eq!(world.head("/bucket/nothing").status, 404);
     for status in [301, 302, 307, 206, 500, 418] {
         world.store.answer = Some(status);
-        let get = world.get("/b/nothing");
+        let get = world.get("/bucket/nothing");
         assert!(get.status >= 500 || get.status == 418 || get.status == 400, "{status} {get:?}");
         assert!(!get.headers.contains("location"));
     }
@@ -184,26 +184,26 @@ fn errors_of_the_store_are_made_anew() {
 #[test]
 fn a_refusal_of_the_filters_credentials_is_not_the_clients() {
     let mut world = World::new("unsigned");
-    world.put("/b/k", b"abc", Framing::Sha256);
+    world.put("/bucket/k", b"abc", Framing::Sha256);
     world.store.accepts = false;
-    assert_eq!(world.get("/b/k").status, 500);
-    assert_eq!(world.put("/b/k", b"abc", Framing::Sha256).status, 500);
-    assert_eq!(world.put("/b/k", b"", Framing::UnsignedTrailer).status, 500);
+    assert_eq!(world.get("/bucket/k").status, 500);
+    assert_eq!(world.put("/bucket/k", b"abc", Framing::Sha256).status, 500);
+    assert_eq!(world.put("/bucket/k", b"", Framing::UnsignedTrailer).status, 500);
 }
 
 #[test]
 fn what_is_not_known_is_refused_and_never_forwarded() {
     let mut world = World::new("unsigned");
     for (method, target, status) in [
-        ("PATCH", "/b/k", 405),
-        ("PUT", "/b/k?append&position=0", 501),
-        ("PUT", "/b/k?acl&uploadId=x&partNumber=1", 400),
-        ("PUT", "/b/k?ACL", 400),
-        ("POST", "/b/k?select&select-type=2", 501),
-        ("GET", "/b/k?torrent", 501),
-        ("PUT", "/b/k?partNumber=1&uploadId=x", 501),
-        ("POST", "/b/k?uploads", 501),
-        ("GET", "/b?list-type=2", 501),
+        ("PATCH", "/bucket/k", 405),
+        ("PUT", "/bucket/k?append&position=0", 501),
+        ("PUT", "/bucket/k?acl&uploadId=x&partNumber=1", 400),
+        ("PUT", "/bucket/k?ACL", 400),
+        ("POST", "/bucket/k?select&select-type=2", 501),
+        ("GET", "/bucket/k?torrent", 501),
+        ("PUT", "/bucket/k?partNumber=1&uploadId=x", 501),
+        ("POST", "/bucket/k?uploads", 501),
+        ("GET", "/bucket?list-type=2", 501),
         ("PUT", "/denied/k", 403),
         ("GET", "/elsewhere/k", 403),
     ] {
@@ -212,7 +212,7 @@ fn what_is_not_known_is_refused_and_never_forwarded() {
         assert_eq!(world.store.seen, 0, "{method} {target}");
     }
     for name in ["range", "if-match", "if-modified-since"] {
-        let outcome = world.request("GET", "/b/k", &[(name, "bytes=0-1")], b"", Framing::Sha256);
+        let outcome = world.request("GET", "/bucket/k", &[(name, "bytes=0-1")], b"", Framing::Sha256);
         assert_eq!(outcome.status, 501, "{name}");
     }
     for (name, status) in [
@@ -221,7 +221,7 @@ fn what_is_not_known_is_refused_and_never_forwarded() {
         ("x-amz-unheard-of", 501),
         ("x-minio-source-etag", 501),
     ] {
-        let outcome = world.request("PUT", "/b/k", &[(name, "1")], b"abc", Framing::Sha256);
+        let outcome = world.request("PUT", "/bucket/k", &[(name, "1")], b"abc", Framing::Sha256);
         assert_eq!(outcome.status, status, "{name} {outcome:?}");
     }
     assert_eq!(world.store.seen, 0);
@@ -230,11 +230,11 @@ fn what_is_not_known_is_refused_and_never_forwarded() {
 #[test]
 fn an_unsigned_or_unknown_request_is_denied() {
     let mut world = World::new("unsigned");
-    let (mut head, _) = world.client.put("/b/k", b"abc", Framing::Sha256);
+    let (mut head, _) = world.client.put("/bucket/k", b"abc", Framing::Sha256);
     head.headers.remove("authorization");
     let outcome = world.run(head, b"abc");
     assert_eq!((outcome.status, outcome.code().as_str()), (403, "AccessDenied"));
-    let (mut head, _) = world.client.put("/b/k", b"abc", Framing::Sha256);
+    let (mut head, _) = world.client.put("/bucket/k", b"abc", Framing::Sha256);
     head.headers.push("x-amz-acl", "public-read");
     let outcome = world.run(head, b"abc");
     assert_eq!((outcome.status, outcome.code().as_str()), (403, "AccessDenied"));
@@ -242,13 +242,13 @@ fn an_unsigned_or_unknown_request_is_denied() {
     let stranger = Client {
         credentials: credentials("STRANGER", "x"),
     };
-    let (head, _) = stranger.put("/b/k", b"abc", Framing::Sha256);
+    let (head, _) = stranger.put("/bucket/k", b"abc", Framing::Sha256);
     let outcome = world.run(head, b"abc");
     assert_eq!((outcome.status, outcome.code().as_str()), (403, "InvalidAccessKeyId"));
     let thief = Client {
         credentials: credentials("CLIENT", "wrong"),
     };
-    let (head, _) = thief.put("/b/k", b"abc", Framing::Sha256);
+    let (head, _) = thief.put("/bucket/k", b"abc", Framing::Sha256);
     let outcome = world.run(head, b"abc");
     assert_eq!((outcome.status, outcome.code().as_str()), (403, "SignatureDoesNotMatch"));
     assert_eq!(world.store.seen, 0);
@@ -258,17 +258,17 @@ fn an_unsigned_or_unknown_request_is_denied() {
 fn user_metadata_leaves_room_for_the_envelope() {
     let mut world = World::new("unsigned");
     let fits = "x".repeat(2048 - 255 - "color".len() - "blue".len() - "long".len());
-    let put = world.request("PUT", "/b/k", &[("x-amz-meta-long", &fits)], b"abc", Framing::Sha256);
+    let put = world.request("PUT", "/bucket/k", &[("x-amz-meta-long", &fits)], b"abc", Framing::Sha256);
     assert_eq!(put.status, 200, "{put:?}");
     let long = format!("{fits}x");
-    let put = world.request("PUT", "/b/k", &[("x-amz-meta-long", &long)], b"abc", Framing::Sha256);
+    let put = world.request("PUT", "/bucket/k", &[("x-amz-meta-long", &long)], b"abc", Framing::Sha256);
     assert_eq!(put.code(), "MetadataTooLarge");
 }
 
 #[test]
 fn an_object_beyond_five_gibibytes_is_refused_at_its_head() {
     let mut world = World::new("unsigned");
-    let mut head = world.client.head("PUT", "/b/k", &[("content-length", "5345219337")]);
+    let mut head = world.client.head("PUT", "/bucket/k", &[("content-length", "5345219337")]);
     world.client.sign(&mut head, "UNSIGNED-PAYLOAD");
     let outcome = world.run(head, b"");
     assert_eq!(outcome.code(), "EntityTooLarge");
@@ -283,7 +283,7 @@ fn a_key_service_that_is_down_means_503() {
     );
     world.config = Rc::new(Config::parse(json.as_bytes(), |_| None).unwrap());
     world.keys = KeyCache::new(&world.config);
-    let (head, _) = world.client.put("/b/k", b"abc", Framing::Sha256);
+    let (head, _) = world.client.put("/bucket/k", b"abc", Framing::Sha256);
     let mut exchange = world.exchange();
     let action = exchange.request_head(head, false, false, &mut world.keys, NOW);
     let HeadAction::Await(Wait::Key(name)) = action else {
@@ -300,7 +300,7 @@ fn a_key_service_that_is_down_means_503() {
     assert_eq!(reply.status, 503);
     assert!(reply.headers.iter().any(|(name, _)| name == "retry-after"));
     // The next request does not wait for a call that has just failed.
-    let (head, _) = world.client.put("/b/k", b"abc", Framing::Sha256);
+    let (head, _) = world.client.put("/bucket/k", b"abc", Framing::Sha256);
     let mut exchange = world.exchange();
     let action = exchange.request_head(head, false, false, &mut world.keys, NOW);
     assert!(matches!(action, HeadAction::Reply(reply) if reply.status == 503));
@@ -309,7 +309,7 @@ fn a_key_service_that_is_down_means_503() {
 #[test]
 fn errors_are_final() {
     let mut world = World::new("unsigned");
-    let (head, body) = world.client.put("/b/k", &pattern(20_000), Framing::Sha256);
+    let (head, body) = world.client.put("/bucket/k", &pattern(20_000), Framing::Sha256);
     let mut exchange = world.exchange();
     exchange.request_head(head, false, false, &mut world.keys, NOW);
     let mut out = Vec::new();
@@ -330,7 +330,7 @@ fn errors_are_final() {
 #[test]
 fn http_trailers_end_an_upload_without_commit() {
     let mut world = World::new("unsigned");
-    let (head, body) = world.client.put("/b/k", &pattern(20_000), Framing::Sha256);
+    let (head, body) = world.client.put("/bucket/k", &pattern(20_000), Framing::Sha256);
     let mut exchange = world.exchange();
     exchange.request_head(head, false, false, &mut world.keys, NOW);
     let mut out = Vec::new();
@@ -347,8 +347,8 @@ proptest! {
         let mut world = World::new("trailer");
         (world.piece, world.store.piece) = (up, down);
         let plaintext = pattern(len);
-        prop_assert_eq!(world.put("/b/k", &plaintext, Framing::ALL[framing]).status, 200);
-        let get = world.get("/b/k");
+        prop_assert_eq!(world.put("/bucket/k", &plaintext, Framing::ALL[framing]).status, 200);
+        let get = world.get("/bucket/k");
         prop_assert_eq!(get.status, 200);
         prop_assert!(get.body == plaintext);
     }
@@ -357,18 +357,18 @@ proptest! {
     fn no_flipped_bit_is_ever_released(position in any::<prop::sample::Index>(), bit in 0_u32..8, len in 1_usize..20_000) {
         let mut world = World::new("unsigned");
         let plaintext = pattern(len);
-        world.put("/b/k", &plaintext, Framing::Sha256);
-        let body = &mut world.store.objects.get_mut("/b/k").unwrap().body;
+        world.put("/bucket/k", &plaintext, Framing::Sha256);
+        let body = &mut world.store.objects.get_mut("/bucket/k").unwrap().body;
         let position = position.index(body.len());
         body[position] ^= 1_u8 << bit;
-        let get = world.get("/b/k");
+        let get = world.get("/bucket/k");
         prop_assert!(get.reset && get.body.len() < len && plaintext.starts_with(&get.body));
     }
 
     #[test]
     fn no_head_makes_it_panic(
         method in "GET|PUT|POST|DELETE|HEAD|OPTIONS|[A-Z]{1,8}",
-        target in "/b/k[?&=a-zA-Z0-9%+-]{0,40}|.{0,60}",
+        target in "/bucket/k[?&=a-zA-Z0-9%+-]{0,40}|.{0,60}",
         fields in prop::collection::vec(("[a-z-]{1,20}|x-amz-[a-z0-9-]{1,20}|authorization", prop::collection::vec(any::<u8>(), 0..40)), 0..8),
         end in any::<bool>(),
     ) {
@@ -867,7 +867,7 @@ fn config_json(payload_integrity: &str) -> String {
         "clients": [{"access_key_id": "CLIENT", "secret_access_key": "client-secret",
                      "permissions": [{"buckets": ["*"], "actions": ["read", "write", "delete", "list", "config"]}]}],
         "unsigned_payload": "always",
-        "buckets": [{"name": "b", "class": "encrypted", "key_ring": "default"},
+        "buckets": [{"name": "bucket", "class": "encrypted", "key_ring": "default"},
                     {"name": "denied", "class": "deny"}],
         "key_rings": {"default": {"active": "kek-1", "service": "dev"}},
         "key_services": {"dev": {"type": "static", "keks": {"kek-1": "1111111111111111111111111111111111111111111111111111111111111111"}}}
