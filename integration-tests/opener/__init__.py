@@ -13,9 +13,9 @@ from typing import Dict, Mapping, Optional, Tuple, Union
 from .body import BodyReader, seal_body
 from .envelope import KIND_SINGLE, Envelope, Facts, open_facts, seal_facts
 from .errors import FormatError
-from .keys import BINDING_NAMES, BINDINGS, KEK_ID, SUITE, subkey, unwrap_dek, wrap_dek, wrapping_key
+from .keys import BINDING_NAMES, BINDINGS, KEK_ID, SUITE, check_kek, subkey, unwrap_dek, wrap_dek, wrapping_key
 from .lengths import MAX_PLAINTEXT_LEN, plaintext_len, stored_len
-from .metadata import ENVELOPE_FIELD, metadata_digest
+from .metadata import ENVELOPE_FIELD, ascii_lower, metadata_digest, stored_fields
 
 __all__ = [
     "BodyReader",
@@ -90,8 +90,11 @@ def open_head(
     """Goes through steps 1 to 7 of FORMAT.md section 7.
 
     The stored length is known where the headers have a ``content-length``. ``bucket`` is the logical name.
-    Raises ``FormatError`` at the first step that fails.
+    Raises ``FormatError`` at the first step that fails, and ``ValueError``, before the first of them, for a KEK that
+    is none.
     """
+    for each in [kek] if isinstance(kek, bytes) else kek.values():
+        check_kek(each)
     envelope = Envelope.parse(_envelope_value(headers))
     kek_bytes = kek if isinstance(kek, bytes) else kek.get(envelope.kek_id.decode())
     if kek_bytes is None:
@@ -158,16 +161,18 @@ def seal_object(
 ) -> Sealed:
     """Seals an object. Equal arguments give equal bytes: ``dek`` and ``part_salt`` must be fresh and random.
 
-    ``headers`` are the fields that the store will keep; ``content-length`` is not one of them.
+    ``headers`` are the fields that the client wants kept; ``content-length`` is not one of them. Where a name occurs
+    twice there is no digest.
     """
     if not KEK_ID.fullmatch(kek_id.encode()):
         raise ValueError("a kek_id is 1 to 32 of A-Z a-z 0-9 . _ : / -")
     if len(plaintext) > MAX_PLAINTEXT_LEN:
         raise ValueError("plaintext is too long for one PutObject")
-    facts = Facts(len(plaintext), metadata_digest(dek, headers) if with_digest else None, *checksum)
+    fields = stored_fields(headers)
+    facts = Facts(len(plaintext), metadata_digest(dek, fields) if with_digest else None, *checksum)
     Facts.parse(facts.to_bytes())
     value = seal_envelope(kek, kek_id, bucket, object_key, facts.to_bytes(), dek=dek, binding=binding)
-    return Sealed({**headers, ENVELOPE_FIELD: value}, seal_body(dek, part_salt, plaintext))
+    return Sealed({**fields, ENVELOPE_FIELD: value}, seal_body(dek, part_salt, plaintext))
 
 
 def seal_envelope(
@@ -193,20 +198,24 @@ def seal_envelope(
 
 
 def _envelope_value(headers: Mapping[str, str]) -> str:
-    values = [value for name, value in headers.items() if name.lower() == ENVELOPE_FIELD]
+    values = [value for name, value in headers.items() if ascii_lower(name) == ENVELOPE_FIELD]
     if len(values) != 1:
         raise FormatError(1, "no envelope" if not values else "more than one envelope")
     return values[0]
 
 
 def _content_length(headers: Mapping[str, str]) -> Optional[int]:
-    value = headers.get("content-length")
-    if value is None:
+    values = [value for name, value in headers.items() if ascii_lower(name) == "content-length"]
+    if not values:
         return None
-    if not re.fullmatch(r"[0-9]{1,19}", value):
+    if len(values) != 1 or not re.fullmatch(r"[0-9]{1,19}", values[0]):
         raise FormatError(6, "content-length is not a number")
-    return int(value)
+    return int(values[0])
 
 
 def _to_bytes(name: Name) -> bytes:
-    return name if isinstance(name, bytes) else name.encode()
+    """Gives a name's bytes; raises ``ValueError`` for those that are not UTF-8."""
+    if isinstance(name, str):
+        return name.encode()
+    name.decode()
+    return name

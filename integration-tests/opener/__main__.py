@@ -10,7 +10,7 @@ from typing import Dict, List, Optional, Tuple
 
 from . import FormatError, open_object
 from .envelope import CHECKSUM_NAMES
-from .keys import BINDINGS
+from .keys import BINDINGS, check_kek
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -19,11 +19,15 @@ def main(argv: Optional[List[str]] = None) -> int:
     args = parser.parse_args(argv)
     if not args.endpoint_url and not (args.headers and args.body):
         parser.error("give --headers and --body, or --endpoint-url")
-    kek = bytes.fromhex(args.kek_hex)
+    try:
+        kek = bytes.fromhex(args.kek_hex)
+        check_kek(kek)
+    except ValueError as error:
+        parser.error(f"--kek-hex: {error}")
     if args.endpoint_url:
         headers, body = _fetch(args.endpoint_url, args.store_bucket or args.bucket, args.key)
     else:
-        headers = {name.lower(): value for name, value in json.loads(args.headers.read_text()).items()}
+        headers = json.loads(args.headers.read_text(encoding="utf-8"))
         body = args.body.read_bytes()
     try:
         key_ring = {args.kek_id: kek} if args.kek_id else kek
@@ -72,8 +76,7 @@ def _fetch(endpoint_url: str, bucket: str, key: str) -> Tuple[Dict[str, str], by
 
     config = Config(response_checksum_validation="when_required", s3={"addressing_style": "path"})
     response = boto3.client("s3", endpoint_url=endpoint_url, config=config).get_object(Bucket=bucket, Key=key)
-    headers = {name.lower(): value for name, value in response["ResponseMetadata"]["HTTPHeaders"].items()}
-    return headers, response["Body"].read()
+    return dict(response["ResponseMetadata"]["HTTPHeaders"]), response["Body"].read()
 
 
 if __name__ == "__main__":

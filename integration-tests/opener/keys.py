@@ -28,8 +28,9 @@ def wrapping_key(
     kek: bytes, *, kind: int, binding: int, kek_id: bytes, bucket: bytes, object_key: bytes, suite: int = SUITE
 ) -> bytes:
     """Derives the key that wraps the data key of one object name."""
-    if len(kek) != KEY_LEN or kek == bytes(KEY_LEN):
-        raise ValueError("a KEK is 32 bytes that are not all zero")
+    check_kek(kek)
+    if not 1 <= len(bucket) <= 65_535:
+        raise ValueError("a bucket's name is 1 to 65535 bytes")
     if not 1 <= len(object_key) <= 1024:
         raise ValueError("an object key is 1 to 1024 bytes")
     bound_bucket = bucket if binding == BINDINGS["bucket-and-key"] else b""
@@ -44,6 +45,12 @@ def wrapping_key(
         + bound_key
     )
     return _hkdf(kek, info)
+
+
+def check_kek(kek: bytes) -> None:
+    """Refuses a KEK of another length or of zero bytes alone with ``ValueError``, whatever it is needed for."""
+    if len(kek) != KEY_LEN or not any(kek):
+        raise ValueError("a KEK is 32 bytes that are not all zero")
 
 
 def wrap_dek(wrapping: bytes, dek: bytes) -> bytes:

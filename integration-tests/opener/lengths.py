@@ -30,10 +30,13 @@ def stored_len(plaintext_length: int) -> int:
 
 
 def plaintext_len(stored_length: int) -> Optional[int]:
-    """Gives ``n(T)``, the plaintext length of a stored body, or ``None`` where no plaintext has that length."""
+    """Gives ``n(T)``, the plaintext length of a stored body, or ``None`` where no plaintext has that length.
+
+    A footer alone holds no plaintext. It is no body of kind *single*: there, ``T(0)`` is 0.
+    """
     if stored_length == 0:
         return 0
-    if stored_length <= FOOTER_LEN:
+    if stored_length < FOOTER_LEN:
         return None
     full, rest = divmod(stored_length - FOOTER_LEN, STORED_SEGMENT_LEN)
     if rest == 0:

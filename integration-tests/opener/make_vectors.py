@@ -22,7 +22,7 @@ from .envelope import Envelope, Facts, decode_value, encode_value, seal_facts
 from .errors import Step
 from .keys import hmac_sha256, subkey
 from .lengths import FOOTER_LEN, MAX_PLAINTEXT_LEN, SEGMENT_LEN, STORED_SEGMENT_LEN
-from .metadata import ENVELOPE_FIELD, metadata_digest
+from .metadata import CONTENT_TYPE, DEFAULT_CONTENT_TYPE, ENVELOPE_FIELD, ascii_lower, metadata_digest
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "filter/core/tests/vectors/format-v1"
 
@@ -135,9 +135,15 @@ def readable(
     digest: bool = True,
     content_length: bool = True,
 ) -> Vector:
-    """Seals an object and expects it to open; ``sent`` are the fields at sealing where they differ in spelling."""
+    """Seals an object and expects it to open; ``sent`` are the fields at sealing where they differ in spelling.
+
+    The content-type that a writer stores where none is given is added to both.
+    """
     plaintext = plaintext_of(length)
-    fields = headers if sent is None else sent
+    fields = dict(headers if sent is None else sent)
+    if CONTENT_TYPE not in map(ascii_lower, fields):
+        fields = {CONTENT_TYPE: DEFAULT_CONTENT_TYPE, **fields}
+        headers = {CONTENT_TYPE: DEFAULT_CONTENT_TYPE, **headers}
     sealed = seal_object(
         KEK,
         kek_id,
@@ -221,6 +227,10 @@ ALL_FIELDS = {
 }
 
 
+OPAQUE = {"content-type": "image/jpeg", "x-amz-meta-a": "1", "x-amz-meta-b": "Jürgen", "x-amz-meta-c": "3"}
+ENCODED_WORD = "=?UTF-8?Q?J=C3=BCrgen?="
+
+
 def readable_vectors() -> List[Vector]:
     """Gives the vectors that open."""
     unicode_key = "a b/ü/日本語/🐈+%20//.txt"
@@ -280,7 +290,9 @@ def readable_vectors() -> List[Vector]:
             sent=PLAIN_HEADERS,
             headers={"content-type": "text/html"},
         ),
-        readable("ok-digest-no-fields", "a digest of no fields at all", headers={}),
+        readable(
+            "ok-digest-content-type-default", "the content-type that a writer stores where it is given none", headers={}
+        ),
         readable(
             "ok-digest-all-fields", "every digested field; names that are prefixes of each other", headers=ALL_FIELDS
         ),
@@ -310,7 +322,7 @@ def readable_vectors() -> List[Vector]:
         ),
         readable(
             "ok-digest-aws-chunked-alone",
-            "aws-chunked alone leaves no content-encoding",
+            "aws-chunked alone leaves no content-encoding, as if it had not been sent",
             sent={"content-encoding": "aws-chunked"},
             headers={},
         ),
@@ -357,19 +369,137 @@ def readable_vectors() -> List[Vector]:
             sent={"content-type": "a/b", "x-amz-meta-a": "1", "x-amz-meta-b": "2"},
             headers={"x-amz-meta-b": " 2", "x-amz-meta-a": "1\t", "content-type": "\ta/b "},
         ),
-        readable("ok-digest-not-ascii", "a value outside of ASCII: there is no digest", headers={"x-amz-meta-a": "ü"}),
+        readable("ok-opaque-kept", "a value outside of ASCII comes back as it was", headers=OPAQUE),
         readable(
-            "ok-digest-control", "a value with an inner tab: there is no digest", headers={"x-amz-meta-a": "a\tb"}
+            "ok-opaque-encoded-word",
+            "a value outside of ASCII comes back as a word of RFC 2047",
+            sent=OPAQUE,
+            headers={**OPAQUE, "x-amz-meta-b": ENCODED_WORD},
         ),
         readable(
-            "ok-digest-not-ascii-elsewhere",
-            "a value outside of ASCII in a field that is not digested",
-            headers={"content-type": "a/b", "x-amz-meta-s3-envelope-note": "ü"},
+            "ok-opaque-decoded-word",
+            "a word of RFC 2047 comes back decoded",
+            sent={**OPAQUE, "x-amz-meta-b": ENCODED_WORD},
+            headers=OPAQUE,
+        ),
+        readable(
+            "ok-opaque-encoded-words",
+            "a value outside of ASCII comes back as two words of RFC 2047, with a space between them",
+            sent={"x-amz-meta-a": "ü" * 40},
+            headers={"x-amz-meta-a": " ".join([f"=?UTF-8?B?{base64.b64encode(('ü' * 20).encode()).decode()}?="] * 2)},
+        ),
+        readable(
+            "ok-opaque-latin-1",
+            "the bytes of a value are taken for another charset and encoded once more",
+            sent=OPAQUE,
+            headers={**OPAQUE, "x-amz-meta-b": "JÃ¼rgen"},
+        ),
+        readable(
+            "ok-opaque-other",
+            "an opaque value is replaced by another: not noticed",
+            sent=OPAQUE,
+            headers={**OPAQUE, "x-amz-meta-b": "Zoë"},
+        ),
+        readable(
+            "ok-opaque-swapped",
+            "two opaque values are swapped: not noticed",
+            sent={"x-amz-meta-a": "ä", "x-amz-meta-b": "ö"},
+            headers={"x-amz-meta-a": "ö", "x-amz-meta-b": "ä"},
+        ),
+        readable(
+            "ok-opaque-order",
+            "opaque values in every place, the fields come in another order",
+            sent={
+                "cache-control": "ü",
+                "content-type": "a/b",
+                "x-amz-meta-a": "ü",
+                "x-amz-meta-b": "1",
+                "x-amz-meta-c": "ü",
+            },
+            headers={
+                "x-amz-meta-c": "ü",
+                "x-amz-meta-b": "1",
+                "x-amz-meta-a": "ü",
+                "content-type": "a/b",
+                "cache-control": "ü",
+            },
+        ),
+        readable(
+            "ok-opaque-marker",
+            "=? in an ASCII value that is no word of RFC 2047",
+            headers={"x-amz-meta-a": "/search?q=?", "x-amz-meta-b": "=?"},
+        ),
+        readable(
+            "ok-opaque-marker-recoded",
+            "=? in an ASCII value, which comes back encoded",
+            sent={"x-amz-meta-a": "q=?"},
+            headers={"x-amz-meta-a": "=?UTF-8?B?cT0/?="},
+        ),
+        readable(
+            "ok-opaque-not-the-marker",
+            "?= and = ? do not make a value opaque",
+            headers={"x-amz-meta-a": "?=", "x-amz-meta-b": "= ?", "x-amz-meta-c": "?", "x-amz-meta-d": "="},
+        ),
+        readable(
+            "ok-opaque-content-disposition",
+            "an opaque content-disposition comes back as a word of RFC 2047",
+            sent={"content-disposition": 'attachment; filename="Jürgen.jpg"'},
+            headers={"content-disposition": '=?UTF-8?Q?attachment;_filename=3D"J=C3=BCrgen.jpg"?='},
+        ),
+        readable(
+            "ok-opaque-content-encoding",
+            "an opaque content-encoding, sent with aws-chunked",
+            sent={"content-encoding": "ü, AWS-chunked"},
+            headers={"content-encoding": "ü"},
+        ),
+        readable(
+            "ok-opaque-content-encoding-alone",
+            "=? in an element that is not dropped",
+            sent={"content-encoding": "aws-chunked=?"},
+            headers={"content-encoding": "aws-chunked=?,aws-chunked"},
+        ),
+        readable("ok-opaque-content-type", "an opaque content-type", headers={"content-type": "text/plain; title=ü"}),
+        readable("ok-opaque-tab", "a value with an inner tab", headers={"x-amz-meta-a": "a\tb"}),
+        readable(
+            "ok-opaque-tab-recoded",
+            "a value with an inner tab comes back as a word of RFC 2047",
+            sent={"x-amz-meta-a": "a\tb"},
+            headers={"x-amz-meta-a": "=?UTF-8?Q?a=09b?="},
+        ),
+        readable("ok-opaque-delete", "a value of the byte 0x7f", headers={"x-amz-meta-a": "\x7f"}),
+        readable("ok-opaque-limits", "0x20 and 0x7e are not opaque", headers={"x-amz-meta-a": "~ ~"}),
+        readable(
+            "ok-opaque-no-break-space",
+            "a no-break space is not a space: it stays, and is opaque",
+            headers={"x-amz-meta-a": "\u00a0"},
+        ),
+        readable(
+            "ok-opaque-trimmed",
+            "spaces and tabs at both ends do not make a value opaque",
+            sent={"x-amz-meta-a": "\t a \t"},
+            headers={"x-amz-meta-a": "a"},
+        ),
+        readable(
+            "ok-opaque-elsewhere",
+            "opaque values in fields that are not digested",
+            sent={"content-type": "a/b"},
+            headers={"content-type": "a/b", "x-amz-meta-s3-envelope-note": "ü", "server": "=?"},
         ),
         readable(
             "ok-digest-twice",
             "a name occurs twice: there is no digest",
             headers={"X-Amz-Meta-A": "1", "x-amz-meta-a": "2"},
+        ),
+        readable(
+            "ok-digest-twice-joined",
+            "a name occurs twice: there is no digest; the store joins the values",
+            sent={"X-Amz-Meta-A": "1", "x-amz-meta-a": "2"},
+            headers={"x-amz-meta-a": "1,2"},
+        ),
+        readable(
+            "ok-digest-twice-opaque",
+            "a name occurs twice, with opaque values: there is no digest",
+            headers={"X-Amz-Meta-A": "ü", "x-amz-meta-a": "ü"},
         ),
         readable(
             "ok-digest-twice-empty",
@@ -388,6 +518,11 @@ def flipped(data: bytes, at: int, bit: int = 0) -> bytes:
     """Gives the bytes with one bit flipped."""
     at %= len(data)
     return data[:at] + bytes([data[at] ^ (1 << bit)]) + data[at + 1 :]
+
+
+def without(headers: Mapping[str, str], name: str) -> Dict[str, str]:
+    """Gives the header fields but one."""
+    return {k: v for k, v in headers.items() if k != name}
 
 
 def with_envelope(base: Vector, value: str) -> Dict[str, str]:
@@ -483,7 +618,7 @@ def envelope_vectors() -> List[Vector]:
             "the store dropped the envelope",
             base,
             1,
-            headers={k: v for k, v in base.headers.items() if k != ENVELOPE_FIELD},
+            headers=without(base.headers, ENVELOPE_FIELD),
         ),
     ]
     assert "-" in value or "_" in value
@@ -642,6 +777,8 @@ def facts_vectors() -> List[Vector]:
 
     def fields(name: str, comment: str, headers: Mapping[str, str], sent: Mapping[str, str] = PLAIN_HEADERS) -> Vector:
         sealed = readable("", "", headers=sent)
+        if CONTENT_TYPE not in map(ascii_lower, sent):
+            headers = {CONTENT_TYPE: DEFAULT_CONTENT_TYPE, **headers}
         received = {**headers, **{k: sealed.headers[k] for k in (ENVELOPE_FIELD, "content-length")}}
         return refused("head-digest-" + name, comment, sealed, 7, headers=received)
 
@@ -717,26 +854,113 @@ def facts_vectors() -> List[Vector]:
             {"x-amz-meta-a": "2", "x-amz-meta-b": "1"},
             {"x-amz-meta-a": "1", "x-amz-meta-b": "2"},
         ),
-        fields("added-to-none", "a field added where there was none", {"content-type": "text/html"}, {}),
+        fields("content-type-default", "the writer's content-type replaced", {"content-type": "text/html"}, {}),
+        fields("all-removed", "every digested field removed", {}),
+        fields("opaque-added", "a field with an opaque value added", {**PLAIN_HEADERS, "x-amz-meta-role": "ü"}),
         fields(
-            "not-ascii",
-            "a value outside of ASCII added: the fields have no digest, the facts have",
-            {**PLAIN_HEADERS, "x-amz-meta-role": "ü"},
+            "opaque-added-marker", "a field with =? in its value added", {**PLAIN_HEADERS, "x-amz-meta-role": "q=?"}
+        ),
+        fields("opaque-removed", "a field with an opaque value removed", without(OPAQUE, "x-amz-meta-b"), OPAQUE),
+        fields("opaque-emptied", "an opaque value made empty", {**OPAQUE, "x-amz-meta-b": " "}, OPAQUE),
+        fields(
+            "opaque-renamed",
+            "a field with an opaque value renamed",
+            {**without(OPAQUE, "x-amz-meta-b"), "x-amz-meta-bb": OPAQUE["x-amz-meta-b"]},
+            OPAQUE,
+        ),
+        fields("opaque-made-plain", "an opaque value replaced by plain ASCII", {**OPAQUE, "x-amz-meta-b": "J"}, OPAQUE),
+        fields("opaque-transliterated", "an opaque value made ASCII", {**OPAQUE, "x-amz-meta-b": "J?rgen"}, OPAQUE),
+        fields(
+            "opaque-marker-made-plain",
+            "a word of RFC 2047 decoded to plain ASCII",
+            {**OPAQUE, "x-amz-meta-b": "plain"},
+            {**OPAQUE, "x-amz-meta-b": "=?UTF-8?Q?plain?="},
         ),
         fields(
-            "control", "a value made one with a control character", {**PLAIN_HEADERS, "x-amz-meta-owner": "al\tice"}
+            "opaque-tab-made-space",
+            "an inner tab made a space",
+            {"x-amz-meta-a": "a b"},
+            {"x-amz-meta-a": "a\tb"},
         ),
+        fields("plain-made-opaque", "a plain value made opaque", {**PLAIN_HEADERS, "x-amz-meta-owner": "älice"}),
+        fields(
+            "plain-made-encoded-word",
+            "a plain value made a word of RFC 2047 that says the same",
+            {**PLAIN_HEADERS, "x-amz-meta-owner": "=?UTF-8?Q?alice?="},
+        ),
+        fields("plain-made-tab", "an inner tab put into a value", {**PLAIN_HEADERS, "x-amz-meta-owner": "al\tice"}),
+        fields("opaque-beside", "a plain value changed beside an opaque one", {**OPAQUE, "x-amz-meta-a": "2"}, OPAQUE),
+        fields(
+            "opaque-moved",
+            "an opaque value and a plain one swapped",
+            {**OPAQUE, "x-amz-meta-a": OPAQUE["x-amz-meta-b"], "x-amz-meta-b": OPAQUE["x-amz-meta-a"]},
+            OPAQUE,
+        ),
+        fields(
+            "opaque-content-disposition-made-plain",
+            "an opaque content-disposition replaced by plain ASCII",
+            {"content-disposition": "inline"},
+            {"content-disposition": 'attachment; filename="Jürgen.html"'},
+        ),
+        fields(
+            "opaque-content-disposition-removed",
+            "an opaque content-disposition removed",
+            {},
+            {"content-disposition": 'attachment; filename="Jürgen.html"'},
+        ),
+        fields(
+            "opaque-content-disposition-added",
+            "an opaque content-disposition added",
+            {**PLAIN_HEADERS, "content-disposition": 'attachment; filename="Jürgen.html"'},
+        ),
+        fields("opaque-twice", "a field with an opaque value comes twice", {**OPAQUE, "X-Amz-Meta-B": "ü"}, OPAQUE),
         fields("twice", "a field comes twice", {**PLAIN_HEADERS, "X-Amz-Meta-Owner": "alice"}),
+        fields("twice-other", "a field comes twice, with two values", {**PLAIN_HEADERS, "X-Amz-Meta-Owner": "bob"}),
+        facts(
+            "digest-twice",
+            "a digest over a field that occurs twice, where there should be none",
+            n + b"\x10" + digest_of(b"\0\x0cx-amz-meta-a\0\0\0\x011" * 2) + b"\0",
+            7,
+            fields={"X-Amz-Meta-A": "1", "x-amz-meta-a": "1"},
+        ),
+        facts(
+            "digest-twice-once",
+            "a digest over one of two equal fields, where there should be none",
+            n + b"\x10" + digest_of(b"\0\x0cx-amz-meta-a\0\0\0\x011") + b"\0",
+            7,
+            fields={"X-Amz-Meta-A": "1", "x-amz-meta-a": "1"},
+        ),
+        facts(
+            "digest-opaque-left-out",
+            "a digest that leaves an opaque value's field out",
+            n + b"\x10" + digest_of(b"") + b"\0",
+            7,
+            fields={"x-amz-meta-a": "ü"},
+        ),
+        facts(
+            "digest-opaque-both",
+            "a digest over an opaque value after the length that stands for it",
+            n + b"\x10" + digest_of(b"\0\x0cx-amz-meta-a\xff\xff\xff\xff\xc3\xbc") + b"\0",
+            7,
+            fields={"x-amz-meta-a": "ü"},
+        ),
+        facts(
+            "digest-marker",
+            "a digest over a value with =?, of which only the name counts",
+            n + b"\x10" + digest_of(b"\0\x0cx-amz-meta-a\0\0\0\x02=?") + b"\0",
+            7,
+            fields={"x-amz-meta-a": "=?"},
+        ),
         facts(
             "digest-not-ascii",
-            "a digest over a value outside of ASCII, where there should be none",
+            "a digest over a value outside of ASCII, of which only the name counts",
             n + b"\x10" + digest_of(b"\0\x0cx-amz-meta-a\0\0\0\x02\xc3\xbc") + b"\0",
             7,
             fields={"x-amz-meta-a": "ü"},
         ),
         facts(
             "digest-tab",
-            "a digest over a value with an inner tab, where there should be none",
+            "a digest over a value with an inner tab, of which only the name counts",
             n + b"\x10" + digest_of(b"\0\x0cx-amz-meta-a\0\0\0\x03a\tb") + b"\0",
             7,
             fields={"x-amz-meta-a": "a\tb"},
@@ -758,9 +982,7 @@ def facts_vectors() -> List[Vector]:
         vectors += [
             fields(f"{name}-added", f"{name} added", {**PLAIN_HEADERS, name: "x"}),
             fields(f"{name}-changed", f"{name} changed", {**ALL_FIELDS, name: "x"}, ALL_FIELDS),
-            fields(
-                f"{name}-removed", f"{name} removed", {k: v for k, v in ALL_FIELDS.items() if k != name}, ALL_FIELDS
-            ),
+            fields(f"{name}-removed", f"{name} removed", without(ALL_FIELDS, name), ALL_FIELDS),
         ]
     return vectors
 

@@ -20,7 +20,7 @@ from .keys import BINDINGS
 from .lengths import MAX_PLAINTEXT_LEN, MAX_STORED_LEN, SEGMENT_LEN, STORED_SEGMENT_LEN, segment_count
 from .make_vectors import DIRECTORY
 from .make_vectors import main as make_vectors
-from .metadata import ENVELOPE_FIELD, digest_message
+from .metadata import ENVELOPE_FIELD, digest_message, is_opaque, stored_fields
 
 KEK = bytes(range(1, 33))
 NAMES = ("bucket", "a/key")
@@ -121,7 +121,7 @@ def test_the_vectors_are_those_that_are_made(tmp_path: Path) -> None:
 
 LENGTHS = st.integers(0, 3 * SEGMENT_LEN + 2)
 FIELD_NAMES = st.sampled_from(["content-type", "expires", "x-amz-meta-a", "x-amz-meta-b", "content-encoding"])
-HEADERS = st.dictionaries(FIELD_NAMES, st.text("ab ,\tü", max_size=8))
+HEADERS = st.dictionaries(FIELD_NAMES, st.text("ab ,\tü=?", max_size=8))
 
 
 @settings(deadline=None)
@@ -275,13 +275,97 @@ def test_the_order_of_fields_does_not_change_the_digest(headers: Dict[str, str],
         ({"content-encoding": "gzip ,AWS-CHUNKED,, br"}, b"\0\x10content-encoding\0\0\0\x07gzip,br"),
         ({"content-encoding": " , aws-chunked"}, b""),
         ({"x-amz-meta-s3-envelope": "x", "x-amz-meta-s3-envelope2": "y", "etag": "z"}, b""),
-        ({"x-amz-meta-a": "\x7f"}, None),
+        ({"x-amz-meta-a": "\x7f"}, b"\0\x0cx-amz-meta-a\xff\xff\xff\xff"),
+        ({"x-amz-meta-a": "\x1f"}, b"\0\x0cx-amz-meta-a\xff\xff\xff\xff"),
+        ({"x-amz-meta-a": " ~ ~ "}, b"\0\x0cx-amz-meta-a\0\0\0\x03~ ~"),
+        ({"x-amz-meta-a": "ü"}, b"\0\x0cx-amz-meta-a\xff\xff\xff\xff"),
+        ({"x-amz-meta-a": "=?"}, b"\0\x0cx-amz-meta-a\xff\xff\xff\xff"),
+        ({"x-amz-meta-a": "?="}, b"\0\x0cx-amz-meta-a\0\0\0\x02?="),
+        (
+            {"x-amz-meta-b": "2", "x-amz-meta-a": "ü"},
+            b"\0\x0cx-amz-meta-a\xff\xff\xff\xff\0\x0cx-amz-meta-b\0\0\0\x012",
+        ),
+        ({"content-encoding": "aws-chunked, ü"}, b"\0\x10content-encoding\xff\xff\xff\xff"),
+        ({"content-encoding": "=,aws-chunked,?"}, b"\0\x10content-encoding\0\0\0\x03=,?"),
+        ({"x-amz-meta-a": "ü", "X-AMZ-META-A": "ü"}, None),
         ({"x-amz-meta-a": "1", "X-AMZ-META-A": "1"}, None),
         ({"x-amz-meta-a": "1", "X-AMZ-META-A": "\t"}, b"\0\x0cx-amz-meta-a\0\0\0\x011"),
     ],
 )
 def test_the_digest_is_over_this_message(headers: Dict[str, str], message: Optional[bytes]) -> None:
     assert digest_message(headers) == message
+
+
+@settings(deadline=None)
+@given(HEADERS, st.data())
+def test_an_opaque_value_can_become_another_and_nothing_else(headers: Dict[str, str], data: st.DataObject) -> None:
+    headers = {**headers, "x-amz-meta-o": data.draw(st.sampled_from(["ü", "=?", "a\tb"]))}
+    sealed = seal(b"x", headers)
+    opaque = [
+        name
+        for name, value in sealed.headers.items()
+        if digest_message({name: value}) and is_opaque(value.strip(" \t"))
+    ]
+    name = data.draw(st.sampled_from([n for n in opaque if n != "content-encoding"]))
+    other = data.draw(st.sampled_from(["é", "=?UTF-8?Q?x?=", "\x01", "a\tb"]))
+    assert open_object(KEK, *NAMES, {**sealed.headers, name: other}, sealed.body).plaintext == b"x"
+    plain = data.draw(st.sampled_from(["", "\t", "u", "?="]))
+    removed = {n: value for n, value in sealed.headers.items() if n != name}
+    for changed in ({**sealed.headers, name: plain}, removed):
+        with pytest.raises(FormatError) as failure:
+            open_object(KEK, *NAMES, changed, sealed.body)
+        assert failure.value.step == 7
+
+
+@pytest.mark.parametrize(
+    ("given_fields", "stored"),
+    [
+        ({}, {"content-type": "binary/octet-stream"}),
+        ({"Content-Type": "a/b"}, {"Content-Type": "a/b"}),
+        ({"Content-Type": " ", "expires": "0"}, {"content-type": "binary/octet-stream", "expires": "0"}),
+    ],
+)
+def test_a_writer_stores_a_content_type(given_fields: Dict[str, str], stored: Dict[str, str]) -> None:
+    assert stored_fields(given_fields) == stored
+    headers = seal(b"x", given_fields).headers
+    assert {name: value for name, value in headers.items() if name != ENVELOPE_FIELD} == stored
+
+
+@pytest.mark.parametrize("name", ["x-amz-meta-s3-envelope", "X-Amz-Meta-S3-Envelope-Note", "x-amz-meta-s3-envelope2"])
+def test_a_writer_refuses_a_reserved_name(name: str) -> None:
+    with pytest.raises(ValueError, match="reserved"):
+        seal(b"x", {name: "1"})
+
+
+def test_a_kek_of_zero_bytes_is_refused_whatever_the_object() -> None:
+    sealed = seal(b"x")
+    with pytest.raises(ValueError, match="zero"):
+        seal_object(bytes(32), "k", *NAMES, {}, b"x", dek=b"d" * 32, part_salt=b"s" * 8)
+    for ring in (bytes(32), {"k": bytes(32)}, {"k": KEK, "other": bytes(32)}, bytes(31)):
+        for headers in (sealed.headers, {}):
+            with pytest.raises(ValueError, match="zero"):
+                open_head(ring, *NAMES, headers)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key"), [("", "k"), ("b" * 65_536, "k"), ("b", ""), ("b", "k" * 1025), (b"\xff", "k"), ("b", b"\xff")]
+)
+@pytest.mark.parametrize("binding", sorted(BINDINGS))
+def test_a_name_that_is_none_is_refused(bucket: Any, key: Any, binding: str) -> None:
+    with pytest.raises(ValueError):
+        seal_object(KEK, "k", bucket, key, {}, b"x", dek=b"d" * 32, part_salt=b"s" * 8, binding=binding)
+    with pytest.raises(ValueError):
+        open_head(KEK, bucket, key, seal(b"x", binding=binding).headers, "none")
+
+
+def test_the_content_length_counts_in_any_spelling_and_once() -> None:
+    sealed = seal(b"x")
+    length = str(len(sealed.body))
+    assert open_head(KEK, *NAMES, {**sealed.headers, "Content-Length": length})
+    for wrong in ({"Content-Length": "1"}, {"Content-Length": length, "content-length": length}):
+        with pytest.raises(FormatError) as failure:
+            open_head(KEK, *NAMES, {**sealed.headers, **wrong})
+        assert failure.value.step == 6
 
 
 # ---------------------------------------------------------------------------------------------------------- arithmetic
@@ -297,7 +381,7 @@ def reference_stored(n: int) -> int:
 
 
 def reference_plaintext(t: int) -> Optional[int]:
-    """The design's ``f``; there a footer alone is an empty object, which the page refuses."""
+    """The design's ``f``."""
     if t == 0:
         return 0
     if t < X:
@@ -313,14 +397,11 @@ def test_lengths_are_those_of_the_design() -> None:
         assert stored_len(sample) == reference_stored(sample)
         assert plaintext_len(stored_len(sample)) == sample
         assert stored_len(sample) < stored_len(sample + 1)
-        if sample == X:
-            assert (plaintext_len(sample), reference_plaintext(sample)) == (None, 0)
-        else:
-            assert plaintext_len(sample) == reference_plaintext(sample)
+        assert plaintext_len(sample) == reference_plaintext(sample)
 
 
-def test_a_stored_length_is_valid_exactly_where_a_plaintext_has_it() -> None:
-    valid = {stored_len(n): n for n in range(3 * S)}
+def test_a_stored_length_is_valid_exactly_where_a_plaintext_has_it_or_a_footer() -> None:
+    valid = {X: 0, **{stored_len(n): n for n in range(3 * S)}}
     for stored in range(stored_len(3 * S)):
         assert plaintext_len(stored) == valid.get(stored)
 
@@ -353,3 +434,8 @@ def test_the_command_line_opens_and_refuses(tmp_path: Path, capsys: pytest.Captu
     assert json.loads(capsys.readouterr().out)["plaintext_len"] == 5
     assert command_line([*arguments, "--key", "other"]) == 1
     assert "step 3" in capsys.readouterr().err
+    headers.write_text(json.dumps({**sealed.headers, "Content-Type": "text/plain"}))
+    assert command_line([*arguments, "--key", NAMES[1]]) == 1
+    assert "step 7" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command_line(["--kek-hex", "00" * 32, *arguments[2:], "--key", NAMES[1]])
