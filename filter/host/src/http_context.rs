@@ -472,5 +472,6 @@ impl Stream {
 }
 
 /// What an upstream request keeps beside what the core gives it: the scheme, which chooses nothing
-/// at a store but is part of every request in HTTP/2, and the id by which Envoy's logs name it.
-const KEPT: [&str; 2] = [":scheme", "x-request-id"];
+/// at a store but is part of every request in HTTP/2; the protocol that the client came by, without
+/// which Envoy finds no route for the new head; and the id by which Envoy's logs name the request.
+const KEPT: [&str; 3] = [":scheme", "x-forwarded-proto", "x-request-id"];
