@@ -20,7 +20,7 @@ TEST_PROGRAM := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNIT
 # Python with what the stack and the tests need; installed at the first use.
 PYTHON = "$$(scripts/setup.sh python)"
 STACK = PYTHONPATH=integration-tests $(PYTHON) -m stack
-say = @printf '==> %s\n' $(1)
+say = @printf '==> %s\n'
 
 .PHONY: help
 help: ## Lists the targets
@@ -40,19 +40,19 @@ build: $(WASM) $(KEY_SERVICE) $(RUST_CLIENT) ## Builds the filter and the progra
 wasm: $(WASM) ## Builds target/s3_envelope_filter.wasm, the module that Envoy loads
 
 $(WASM): $(WASM_SOURCES)
-	$(call say,'building the filter for wasm32-wasip1 (first time: a minute or two)')
+	$(say) 'building the filter for wasm32-wasip1 (first time: a minute or two)'
 	@scripts/wasm-cargo.sh build --quiet --release --locked -p s3-envelope-filter
 	@mkdir -p $(@D)
 	@cp $(BUILD)/wasm32-wasip1/release/s3_envelope_filter.wasm $@.new && mv $@.new $@
 	@printf '%s: %s bytes, SHA-256 %s\n' $@ "$$(stat -c %s $@)" "$$(sha256sum $@ | cut -d' ' -f1)"
 
 $(KEY_SERVICE): $(call rust_sources,integration-tests/key-service) Cargo.toml Cargo.lock
-	$(call say,'building the development key service (first time: a minute or two)')
+	$(say) 'building the development key service (first time: a minute or two)'
 	@$(TEST_PROGRAM) -p key-service
 	@touch $@
 
 $(RUST_CLIENT): $(call rust_sources,integration-tests/rust-client) Cargo.toml Cargo.lock
-	$(call say,'building the Rust client of the tests (first time: some minutes)')
+	$(say) 'building the Rust client of the tests (first time: some minutes)'
 	@$(TEST_PROGRAM) -p rust-client
 	@touch $@
 
@@ -61,23 +61,23 @@ test: lint test-unit test-32bit integration ## Runs every check that CI runs
 
 .PHONY: lint
 lint: ## Checks formatting, and clippy without a single warning
-	$(call say,'cargo fmt, cargo clippy')
+	$(say) 'cargo fmt, cargo clippy'
 	@cargo fmt --all --check
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 
 .PHONY: test-unit
 test-unit: ## Runs unit, property and vector tests
-	$(call say,'unit, property and vector tests')
+	$(say) 'unit, property and vector tests'
 	@cargo test --quiet --locked --workspace --exclude s3-envelope-filter
 
 .PHONY: test-32bit
 test-32bit: ## Runs the tests of the core compiled for 32-bit WebAssembly
-	$(call say,'the same tests of the core on 32 bits, in a WebAssembly runtime')
+	$(say) 'the same tests of the core on 32 bits, in a WebAssembly runtime'
 	@PROPTEST_CASES=$${PROPTEST_CASES:-64} scripts/wasm-cargo.sh test --quiet --locked -p s3-envelope --lib --tests
 
 .PHONY: integration
 integration: build ## Runs the module in a real Envoy before real stores (PYTEST="-k name" for some)
-	$(call say,'integration tests: real clients, Envoy, stores')
+	$(say) 'integration tests: real clients, Envoy, stores'
 	@scripts/setup.sh node
 	@scripts/setup.sh s3s-fs >/dev/null
 	@cd integration-tests && "$$(../scripts/setup.sh python)" -m pytest $(PYTEST)
