@@ -7,10 +7,12 @@
 #   scripts/setup.sh s3s-fs           the second store; prints the program's path
 #   scripts/setup.sh node             the JavaScript client's packages, where Node.js is there
 #   scripts/setup.sh wasm             a compiler for wasm32-wasip1
+#   scripts/setup.sh cargo-deny       the checker of licences and sources; not part of everything
 set -euo pipefail
 source "$(dirname "$0")/common.sh"
 
 readonly S3S_FS_VERSION=0.14.1
+readonly CARGO_DENY_VERSION=0.20.2
 
 main() {
     mkdir -p "$CACHE"
@@ -18,6 +20,7 @@ main() {
         python) python ;;
         s3s-fs) s3s_fs ;;
         node) node_client ;;
+        cargo-deny) cargo_program cargo-deny "$CARGO_DENY_VERSION" ;;
         wasm) "$ROOT/scripts/wasm-cargo.sh" --prepare ;;
         all)
             python >/dev/null
@@ -45,16 +48,20 @@ python() {
     echo "$venv/bin/python"
 }
 
-s3s_fs() {
-    local root=$CACHE/s3s-fs-$S3S_FS_VERSION
-    if [ ! -x "$root/bin/s3s-fs" ]; then
-        say "building the second store, s3s-fs $S3S_FS_VERSION (2 minutes)"
-        CARGO_TARGET_DIR=$root.build CARGO_PROFILE_RELEASE_LTO=off \
-            quietly cargo install s3s-fs --version "$S3S_FS_VERSION" --locked --features binary --root "$root" ||
-            die "cargo install s3s-fs failed"
+s3s_fs() { cargo_program s3s-fs "$S3S_FS_VERSION" --features binary; }
+
+# Installs a program from crates.io, and prints its path.
+cargo_program() {
+    local name=$1 version=$2 root=$CACHE/$1-$2
+    shift 2
+    if [ ! -x "$root/bin/$name" ]; then
+        say "building $name $version (some minutes)"
+        CARGO_TARGET_DIR=$root.build CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+            quietly cargo install "$name" --version "$version" --locked --root "$root" "$@" ||
+            die "cargo install $name failed"
         rm -rf "$root.build"
     fi
-    echo "$root/bin/s3s-fs"
+    echo "$root/bin/$name"
 }
 
 node_client() {

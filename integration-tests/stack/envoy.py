@@ -91,7 +91,7 @@ def start(
         "# Made from envoy/envoy.yaml for this stack.\n" + yaml.dump(config, Dumper=PlainDumper, sort_keys=False)
     )
     command = [program_of_venv("envoy"), "-c", str(path), "--concurrency", str(options.workers)]
-    command += ["--disable-hot-restart", "--log-level", options.envoy_log_level]
+    command += ["--disable-hot-restart", "--log-level", options.envoy_log_level, "--file-flush-interval-msec", "100"]
     process = Process("envoy", command, directory, secrets, linger)
     envoy = Envoy(http_port, https_port, admin_port, process, access_log)
 
