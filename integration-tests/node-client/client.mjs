@@ -84,7 +84,7 @@ async function get() {
       for await (const _ of measured(response.Body));
     }
   } catch (failure) {
-    error = { message: describe(failure).message };
+    error = { message: message(failure) };
   }
   return { ...fields(response), body: { length, sha256: hash.digest("hex") }, ...(error && { error }) };
 }
@@ -116,9 +116,14 @@ function describe(error) {
     status,
     // For an answer without a code the SDK puts names of its own here, such as NotFound for a HEAD.
     code: status === undefined ? undefined : error.name,
-    message: error.message || error.code || error.name,
+    message: message(error),
     request_id: error.$metadata?.requestId,
   };
+}
+
+// The SDK says UnknownError where the answer has no message.
+function message(error) {
+  return error.message === "UnknownError" ? undefined : error.message || error.code || error.name;
 }
 
 function orAbsent(record) {

@@ -75,15 +75,17 @@ pub(crate) fn error<E>(operation: &str, error: &SdkError<E, HttpResponse>) -> Va
 where
     E: Error + ProvideErrorMetadata + 'static,
 {
-    let metadata = error.as_service_error();
+    let service_error = error.as_service_error();
+    let message = match service_error {
+        Some(service_error) => service_error.message().map(str::to_owned),
+        None => Some(DisplayErrorContext(error).to_string()),
+    };
     present(json!({
         "operation": operation,
         "error": {
             "status": error.raw_response().map(|response| response.status().as_u16()),
-            "code": metadata.and_then(ProvideErrorMetadata::code),
-            "message": metadata
-                .and_then(ProvideErrorMetadata::message)
-                .map_or_else(|| DisplayErrorContext(error).to_string(), str::to_owned),
+            "code": service_error.and_then(ProvideErrorMetadata::code),
+            "message": message,
             "request_id": error.request_id(),
         },
     }))
