@@ -126,6 +126,9 @@ def open_head(
     return Head(envelope, facts, dek)
 
 
+PIECE_LEN = 65536
+
+
 def open_object(
     kek: KeyRing,
     bucket: Name,
@@ -140,9 +143,10 @@ def open_object(
     """
     head = open_head(kek, bucket, object_key, headers, demanded_binding)
     reader = BodyReader(head.dek, head.facts.plaintext_len)
-    plaintext = reader.feed(body)
+    # In pieces: what is pending is copied at each step, which would be quadratic in the whole body.
+    pieces = [reader.feed(body[start : start + PIECE_LEN]) for start in range(0, len(body), PIECE_LEN)]
     reader.finish()
-    return Opened(plaintext, head)
+    return Opened(b"".join(pieces), head)
 
 
 def seal_object(
