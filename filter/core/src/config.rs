@@ -42,15 +42,13 @@ impl Config {
     /// # Errors
     ///
     /// [`Error`], which names the field and says what is wrong with it.
-    pub fn parse(
-        json: &[u8],
-        environment: impl Fn(&str) -> Option<String>,
-    ) -> Result<Self, Error> {
+    pub fn parse(json: &[u8], environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let mut deserializer = serde_json::Deserializer::from_slice(json);
-        let raw: RawConfig = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-            let field = error.path().to_string();
-            Error::new(field, error.into_inner().to_string())
-        })?;
+        let raw: RawConfig =
+            serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+                let field = error.path().to_string();
+                Error::new(field, error.into_inner().to_string())
+            })?;
         deserializer
             .end()
             .map_err(|error| Error::new("", error.to_string()))?;
@@ -144,11 +142,17 @@ pub struct Client {
 impl Client {
     /// Tells whether the client may do what needs `permission` on `bucket` and, where the request
     /// names an object, on `object_key`.
-    pub fn may(&self, permission: Permission, bucket: Option<&str>, object_key: Option<&str>) -> bool {
+    pub fn may(
+        &self,
+        permission: Permission,
+        bucket: Option<&str>,
+        object_key: Option<&str>,
+    ) -> bool {
         self.permissions.iter().any(|grant| {
             grant.actions.contains(&permission)
                 && bucket.is_none_or(|bucket| grant.buckets.iter().any(|name| name.matches(bucket)))
-                && object_key.is_none_or(|key| grant.prefixes.iter().any(|prefix| prefix.matches(key)))
+                && object_key
+                    .is_none_or(|key| grant.prefixes.iter().any(|prefix| prefix.matches(key)))
         })
     }
 }
@@ -304,7 +308,11 @@ impl Error {
     fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
         let field = field.into();
         Self {
-            field: if field.is_empty() { ".".to_owned() } else { field },
+            field: if field.is_empty() {
+                ".".to_owned()
+            } else {
+                field
+            },
             problem: problem.into(),
         }
     }
@@ -334,7 +342,11 @@ impl Checker<'_> {
             })
             .collect::<Result<BTreeMap<_, _>, Error>>()?;
         let addressing = endpoints(raw.endpoints)?;
-        let regions = non_empty("regions", raw.regions, "name at least one region, such as `us-east-1`")?;
+        let regions = non_empty(
+            "regions",
+            raw.regions,
+            "name at least one region, such as `us-east-1`",
+        )?;
         let store = self.store(raw.store)?;
         let clients = non_empty(
             "clients",
@@ -348,7 +360,10 @@ impl Checker<'_> {
         for (index, client) in clients.iter().enumerate() {
             let earlier = clients.iter().take(index);
             let access_key_id = &client.credentials.access_key_id;
-            if earlier.clone().any(|other| &other.credentials.access_key_id == access_key_id) {
+            if earlier
+                .clone()
+                .any(|other| &other.credentials.access_key_id == access_key_id)
+            {
                 return Err(Error::new(
                     format!("clients[{index}].access_key_id"),
                     "another client has the same access key id; give each its own",
@@ -389,14 +404,9 @@ impl Checker<'_> {
             ));
         }
         let signing = match (raw.signing, raw.access_key_id, raw.secret_access_key) {
-            (RawSigning::Filter, Some(access_key_id), Some(secret_access_key)) => {
-                Signing::Filter(self.credentials(
-                    "store",
-                    access_key_id,
-                    secret_access_key,
-                    raw.session_token,
-                )?)
-            }
+            (RawSigning::Filter, Some(access_key_id), Some(secret_access_key)) => Signing::Filter(
+                self.credentials("store", access_key_id, secret_access_key, raw.session_token)?,
+            ),
             (RawSigning::Filter, None, _) => {
                 return Err(Error::new(
                     "store.access_key_id",
@@ -460,7 +470,10 @@ impl Checker<'_> {
         session_token: Option<Secret>,
     ) -> Result<Credentials, Error> {
         let access_key_id = self.secret(&format!("{field}.access_key_id"), access_key_id)?;
-        if !access_key_id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b',') {
+        if !access_key_id
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b',')
+        {
             return Err(Error::new(
                 format!("{field}.access_key_id"),
                 "must be printable ASCII without spaces, `/` and `,`",
@@ -513,7 +526,9 @@ impl Checker<'_> {
                 Some(text) if !text.is_empty() => Ok(text),
                 Some(_) | None => Err(Error::new(
                     field,
-                    format!("environment variable `{env}` is not set in the Wasm VM; list it in vm_config.environment_variables"),
+                    format!(
+                        "environment variable `{env}` is not set in the Wasm VM; list it in vm_config.environment_variables"
+                    ),
                 )),
             },
         }
@@ -533,7 +548,11 @@ fn endpoints(raw: RawEndpoints) -> Result<Addressing, Error> {
 fn grant(raw: RawGrant) -> Grant {
     Grant {
         buckets: raw.buckets.iter().map(|text| Pattern::new(text)).collect(),
-        prefixes: raw.prefixes.iter().map(|text| Pattern::prefix(text)).collect(),
+        prefixes: raw
+            .prefixes
+            .iter()
+            .map(|text| Pattern::prefix(text))
+            .collect(),
         actions: raw.actions.into_iter().map(RawAction::permission).collect(),
     }
 }

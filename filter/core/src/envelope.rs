@@ -116,7 +116,9 @@ impl Envelope {
         if value.len() > MAX_VALUE_LEN {
             return Err(Error::Malformed);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(value).map_err(|_| Error::Malformed)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(value)
+            .map_err(|_| Error::Malformed)?;
         let mut rest = bytes.as_slice();
         let [version, suite, kind, binding, id_len] = take(&mut rest)?;
         if (version, suite, kind) != (VERSION, SUITE, KIND_SINGLE) {
@@ -243,7 +245,11 @@ pub fn metadata_digest(data_key: &DataKey, headers: &Headers) -> Result<Option<[
         .collect();
     fields.sort();
     let names = fields.iter().map(|(name, _)| name);
-    if names.clone().zip(names.skip(1)).any(|(name, next)| name == next) {
+    if names
+        .clone()
+        .zip(names.skip(1))
+        .any(|(name, next)| name == next)
+    {
         return Ok(None);
     }
     let key = data_key.subkey(Purpose::Metadata)?;
@@ -286,7 +292,9 @@ impl Value {
         let text = if name == "content-encoding" {
             text.split(',')
                 .map(|element| element.trim_matches([' ', '\t']))
-                .filter(|element| !element.is_empty() && !element.eq_ignore_ascii_case("aws-chunked"))
+                .filter(|element| {
+                    !element.is_empty() && !element.eq_ignore_ascii_case("aws-chunked")
+                })
                 .collect::<Vec<_>>()
                 .join(",")
         } else {
@@ -453,8 +461,16 @@ mod tests {
         let long_id = KekId::new(&"k".repeat(32)).unwrap();
         let value = seal(&kek(), &long_id, &data_key(), &name(), &facts()).unwrap();
         assert_eq!(value.len(), MAX_VALUE_LEN);
-        assert_eq!("s3-envelope".len() + value.len(), usize::try_from(MAX_METADATA_LEN).unwrap());
-        assert!(Envelope::parse(value.as_bytes()).unwrap().open(&kek(), &name()).is_ok());
+        assert_eq!(
+            "s3-envelope".len() + value.len(),
+            usize::try_from(MAX_METADATA_LEN).unwrap()
+        );
+        assert!(
+            Envelope::parse(value.as_bytes())
+                .unwrap()
+                .open(&kek(), &name())
+                .is_ok()
+        );
     }
 
     #[test]
@@ -481,7 +497,10 @@ mod tests {
             String::new(),
             "A".repeat(10_000),
         ] {
-            assert_eq!(Envelope::parse(altered.as_bytes()).err(), Some(Error::Malformed));
+            assert_eq!(
+                Envelope::parse(altered.as_bytes()).err(),
+                Some(Error::Malformed)
+            );
         }
     }
 
@@ -493,7 +512,12 @@ mod tests {
             checksum: None,
         };
         assert_eq!(bare.to_bytes().unwrap(), [0; 10]);
-        for bytes in [&[0; 9][..], &[0; 11], &[0, 0, 0, 0, 0, 0, 0, 0, 0, 6], &[0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0]] {
+        for bytes in [
+            &[0; 9][..],
+            &[0; 11],
+            &[0, 0, 0, 0, 0, 0, 0, 0, 0, 6],
+            &[0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0],
+        ] {
             assert_eq!(Facts::parse(bytes), Err(Error::Malformed));
         }
     }
@@ -508,8 +532,18 @@ mod tests {
         assert!(reference.is_some());
         for same in [
             &[("X-Amz-Meta-A", " b c\t"), ("Content-Type", "text/plain")][..],
-            &[("content-type", "text/plain"), ("x-amz-meta-a", "b c"), ("content-encoding", "AWS-chunked, ")],
-            &[("content-type", "text/plain"), ("x-amz-meta-a", "b c"), ("etag", "x"), ("x-amz-meta-s3-envelope", "y"), ("expires", "")],
+            &[
+                ("content-type", "text/plain"),
+                ("x-amz-meta-a", "b c"),
+                ("content-encoding", "AWS-chunked, "),
+            ],
+            &[
+                ("content-type", "text/plain"),
+                ("x-amz-meta-a", "b c"),
+                ("etag", "x"),
+                ("x-amz-meta-s3-envelope", "y"),
+                ("expires", ""),
+            ],
         ] {
             assert_eq!(digest(same), reference);
         }
@@ -517,18 +551,44 @@ mod tests {
             &[("content-type", "text/html"), ("x-amz-meta-a", "b c")][..],
             &[("content-type", "text/plain")],
             &[("content-type", "text/plain"), ("x-amz-meta-a", "b  c")],
-            &[("content-type", "text/plain"), ("x-amz-meta-a", "b c"), ("x-amz-meta-b", "d")],
-            &[("content-type", "text/plain"), ("x-amz-meta-a", "b c"), ("content-encoding", "gzip")],
+            &[
+                ("content-type", "text/plain"),
+                ("x-amz-meta-a", "b c"),
+                ("x-amz-meta-b", "d"),
+            ],
+            &[
+                ("content-type", "text/plain"),
+                ("x-amz-meta-a", "b c"),
+                ("content-encoding", "gzip"),
+            ],
         ] {
             assert_ne!(digest(other), reference);
         }
         // Of values that stores re-code, only that they are such is digested.
         let opaque = digest(&[("content-type", "text/plain"), ("x-amz-meta-a", "ü")]);
-        assert_eq!(digest(&[("content-type", "text/plain"), ("x-amz-meta-a", "=?UTF-8?Q?=C3=BC?=")]), opaque);
-        assert_ne!(digest(&[("content-type", "text/plain"), ("x-amz-meta-a", "u")]), opaque);
-        assert_ne!(digest(&[("content-type", "text/plain"), ("x-amz-meta-b", "ü")]), opaque);
-        assert_ne!(digest(&[("content-type", "text/html"), ("x-amz-meta-a", "ü")]), opaque);
-        assert_eq!(digest(&[("x-amz-meta-a", "1"), ("x-amz-meta-a", "2")]), None);
+        assert_eq!(
+            digest(&[
+                ("content-type", "text/plain"),
+                ("x-amz-meta-a", "=?UTF-8?Q?=C3=BC?=")
+            ]),
+            opaque
+        );
+        assert_ne!(
+            digest(&[("content-type", "text/plain"), ("x-amz-meta-a", "u")]),
+            opaque
+        );
+        assert_ne!(
+            digest(&[("content-type", "text/plain"), ("x-amz-meta-b", "ü")]),
+            opaque
+        );
+        assert_ne!(
+            digest(&[("content-type", "text/html"), ("x-amz-meta-a", "ü")]),
+            opaque
+        );
+        assert_eq!(
+            digest(&[("x-amz-meta-a", "1"), ("x-amz-meta-a", "2")]),
+            None
+        );
     }
 
     proptest! {

@@ -209,9 +209,13 @@ impl Error {
             Self::Segment(
                 segment::Error::Segment { .. } | segment::Error::Footer | segment::Error::Surplus,
             ) => Fault::Store,
-            Self::Segment(segment::Error::PlaintextLength | segment::Error::TooLong) => Fault::Filter,
+            Self::Segment(segment::Error::PlaintextLength | segment::Error::TooLong) => {
+                Fault::Filter
+            }
             Self::KeyUnavailable => Fault::KeyService,
-            Self::StoreRefusesCredentials | Self::LengthMismatch | Self::OutOfOrder => Fault::Filter,
+            Self::StoreRefusesCredentials | Self::LengthMismatch | Self::OutOfOrder => {
+                Fault::Filter
+            }
         }
     }
 
@@ -322,7 +326,8 @@ impl From<etag::InvalidEtag> for Error {
 }
 
 fn refused(refusal: Refusal) -> S3Error {
-    let invalid = |message: &'static str| S3Error::new(ErrorCode::InvalidRequest).with_message(message);
+    let invalid =
+        |message: &'static str| S3Error::new(ErrorCode::InvalidRequest).with_message(message);
     let argument = |name: &'static str| {
         S3Error::new(ErrorCode::InvalidArgument).with_detail("ArgumentName", name)
     };
@@ -371,7 +376,9 @@ fn refused(refusal: Refusal) -> S3Error {
             invalid("The algorithm type you specified in x-amz-checksum- header is invalid.")
         }
         Refusal::UnknownHeader | Refusal::PartialWrite => S3Error::new(ErrorCode::NotImplemented),
-        Refusal::Condition(name) => S3Error::new(ErrorCode::NotImplemented).with_detail("Header", name),
+        Refusal::Condition(name) => {
+            S3Error::new(ErrorCode::NotImplemented).with_detail("Header", name)
+        }
         Refusal::InvalidCopySource => argument("x-amz-copy-source").with_message(
             "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
         ),
@@ -381,7 +388,8 @@ fn refused(refusal: Refusal) -> S3Error {
 }
 
 fn signature(error: sigv4::Error, config: &Config) -> S3Error {
-    let denied = |message: &'static str| S3Error::new(ErrorCode::AccessDenied).with_message(message);
+    let denied =
+        |message: &'static str| S3Error::new(ErrorCode::AccessDenied).with_message(message);
     match error {
         sigv4::Error::MultipleMechanisms => S3Error::new(ErrorCode::InvalidArgument).with_message(
             "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
@@ -435,14 +443,17 @@ fn malformed_authorization(
     if malformed == Malformed::Region {
         let region = config.region();
         return error
-            .with_message(format!("{introduction}the region is wrong; expecting '{region}'"))
+            .with_message(format!(
+                "{introduction}the region is wrong; expecting '{region}'"
+            ))
             .with_detail("Region", region);
     }
     error.with_message(format!("{introduction}{malformed}"))
 }
 
 fn framing(error: aws_chunked::Error) -> S3Error {
-    let invalid = |message: &'static str| S3Error::new(ErrorCode::InvalidRequest).with_message(message);
+    let invalid =
+        |message: &'static str| S3Error::new(ErrorCode::InvalidRequest).with_message(message);
     match error {
         aws_chunked::Error::InvalidChunkHeader | aws_chunked::Error::ChunkHeaderTooLong => {
             invalid("A chunk header of the aws-chunked body is not well-formed.")
@@ -450,7 +461,9 @@ fn framing(error: aws_chunked::Error) -> S3Error {
         aws_chunked::Error::ChunkNotTerminated => {
             invalid("A chunk of the aws-chunked body is not followed by CRLF.")
         }
-        aws_chunked::Error::TrailingData => invalid("Bytes follow the end of the aws-chunked body."),
+        aws_chunked::Error::TrailingData => {
+            invalid("Bytes follow the end of the aws-chunked body.")
+        }
         aws_chunked::Error::LongerThanDeclared | aws_chunked::Error::ShorterThanDeclared => {
             S3Error::new(ErrorCode::IncompleteBody)
         }
@@ -460,21 +473,26 @@ fn framing(error: aws_chunked::Error) -> S3Error {
         | aws_chunked::Error::MissingTrailer
         | aws_chunked::Error::MissingTrailerSignature
         | aws_chunked::Error::TrailersTooLong => S3Error::new(ErrorCode::MalformedTrailerError),
-        aws_chunked::Error::InvalidTrailerValue(algorithm) => S3Error::new(ErrorCode::InvalidRequest)
-            .with_message(format!(
+        aws_chunked::Error::InvalidTrailerValue(algorithm) => {
+            S3Error::new(ErrorCode::InvalidRequest).with_message(format!(
                 "Value for {} trailing header is invalid.",
                 algorithm.header_name()
-            )),
+            ))
+        }
         aws_chunked::Error::EncodedLength => S3Error::new(ErrorCode::InternalError),
     }
 }
 
 fn payload(error: &checksum::Error) -> S3Error {
-    let invalid = |message: &'static str| S3Error::new(ErrorCode::InvalidRequest).with_message(message);
+    let invalid =
+        |message: &'static str| S3Error::new(ErrorCode::InvalidRequest).with_message(message);
     match error {
         checksum::Error::InvalidContentMd5 => S3Error::new(ErrorCode::InvalidDigest),
         checksum::Error::InvalidChecksumValue(algorithm) => S3Error::new(ErrorCode::InvalidRequest)
-            .with_message(format!("Value for {} header is invalid.", algorithm.header_name())),
+            .with_message(format!(
+                "Value for {} header is invalid.",
+                algorithm.header_name()
+            )),
         checksum::Error::UnsupportedAlgorithm => {
             invalid("The algorithm type you specified in x-amz-checksum- header is invalid.")
         }

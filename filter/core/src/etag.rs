@@ -47,7 +47,10 @@ mod tests {
     #[test]
     fn etg_1_a_bare_md5_gets_a_part_count_and_others_stay() {
         let md5 = "d41d8cd98f00b204e9800998ecf8427e";
-        assert_eq!(client_etag(format!("\"{md5}\"").as_bytes()).unwrap(), format!("\"{md5}-1\""));
+        assert_eq!(
+            client_etag(format!("\"{md5}\"").as_bytes()).unwrap(),
+            format!("\"{md5}-1\"")
+        );
         assert_eq!(client_etag(md5.as_bytes()).unwrap(), format!("\"{md5}-1\""));
         assert_eq!(client_etag(b"\"abc-17\"").unwrap(), "\"abc-17\"");
     }
@@ -55,7 +58,14 @@ mod tests {
     #[test]
     fn an_etag_with_line_breaks_or_of_odd_length_is_refused() {
         let long = "a".repeat(129);
-        for etag in ["", "\"\"", "a\r\nset-cookie: x", "\"a", "a b", long.as_str()] {
+        for etag in [
+            "",
+            "\"\"",
+            "a\r\nset-cookie: x",
+            "\"a",
+            "a b",
+            long.as_str(),
+        ] {
             assert_eq!(client_etag(etag.as_bytes()), Err(InvalidEtag), "{etag:?}");
         }
     }

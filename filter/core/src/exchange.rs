@@ -37,12 +37,12 @@ mod upstream;
 use std::rc::Rc;
 
 use crate::callout::{Callout, CalloutReply};
+use crate::checksum::Checksum;
 use crate::config::{BucketClass, Client, Config, Encryption, UnsignedPayload};
+use crate::envelope;
 use crate::error::{Error, Fault};
 use crate::head::{RequestHead, ResponseHead};
 use crate::key_cache::{KeyCache, KeyName};
-use crate::checksum::Checksum;
-use crate::envelope;
 use crate::key_wrap::Binding;
 use crate::operation::{self, Operation, Permission};
 use crate::s3_error::S3Error;
@@ -518,7 +518,8 @@ impl Exchange {
                 self.start_upload(Box::new(plan), keys, now)
             }
             (Operation::GetObject | Operation::HeadObject, Some(encryption)) => {
-                let (head, expected) = download::request(&config, &request, encryption, end_of_stream, now)?;
+                let (head, expected) =
+                    download::request(&config, &request, encryption, end_of_stream, now)?;
                 self.request = RequestState::Ignore;
                 self.response = ResponseState::Head(ResponsePlan::Object(Box::new(expected)));
                 Ok(HeadAction::Forward(head))
@@ -550,13 +551,13 @@ impl Exchange {
         tls: bool,
         now: UnixTime,
     ) -> Result<Admitted<'a>, Error> {
-        let bytes = head
-            .headers
-            .iter()
-            .fold(head.target.len(), |sum, field| {
-                sum.saturating_add(field.name.len()).saturating_add(field.value.len())
-            });
-        if head.headers.len() > config.limits.max_header_count || bytes > config.limits.max_header_bytes {
+        let bytes = head.headers.iter().fold(head.target.len(), |sum, field| {
+            sum.saturating_add(field.name.len())
+                .saturating_add(field.value.len())
+        });
+        if head.headers.len() > config.limits.max_header_count
+            || bytes > config.limits.max_header_bytes
+        {
             return Err(Error::HeadTooLarge {
                 maximum: config.limits.max_header_bytes,
             });
@@ -567,8 +568,7 @@ impl Exchange {
             return Err(Error::CorsDisabled);
         }
         let query = Query::parse(head.raw_query())?;
-        let authorization =
-            Authorization::from_request(head, &query)?.ok_or(Error::Anonymous)?;
+        let authorization = Authorization::from_request(head, &query)?.ok_or(Error::Anonymous)?;
         let client = config
             .client(authorization.access_key_id())
             .ok_or(Error::UnknownAccessKeyId)?;
@@ -585,7 +585,10 @@ impl Exchange {
                 error => Error::Signature(error),
             })?;
         self.summary.access_key_id = Some(client.credentials.access_key_id.clone());
-        if matches!(verified.payload, Payload::Unsigned | Payload::StreamingUnsignedTrailer) {
+        if matches!(
+            verified.payload,
+            Payload::Unsigned | Payload::StreamingUnsignedTrailer
+        ) {
             let allowed = match config.unsigned_payload {
                 UnsignedPayload::Always => true,
                 UnsignedPayload::Tls => tls,
@@ -672,7 +675,11 @@ impl Exchange {
         HeadAction::Forward(head)
     }
 
-    fn call_for_collected(&mut self, checksum: Checksum, now: UnixTime) -> Result<BodyAction, Error> {
+    fn call_for_collected(
+        &mut self,
+        checksum: Checksum,
+        now: UnixTime,
+    ) -> Result<BodyAction, Error> {
         self.collected_checksum = Some(checksum);
         match core::mem::replace(&mut self.request, RequestState::Done) {
             RequestState::Collect(collected) => {

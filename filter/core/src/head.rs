@@ -254,12 +254,29 @@ mod tests {
     fn repeated_or_missing_pseudo_header_fields_are_refused() {
         for list in [
             &[(":method", b"GET".as_slice()), (":path", b"/")][..],
-            &[(":method", b"GET"), (":method", b"PUT"), (":path", b"/"), (":authority", b"h")],
-            &[(":method", b"GET"), (":path", b"/\xff"), (":authority", b"h")],
-            &[(":method", b"GET"), (":path", b"/"), (":authority", b"h"), ("host", b"i")],
+            &[
+                (":method", b"GET"),
+                (":method", b"PUT"),
+                (":path", b"/"),
+                (":authority", b"h"),
+            ],
+            &[
+                (":method", b"GET"),
+                (":path", b"/\xff"),
+                (":authority", b"h"),
+            ],
+            &[
+                (":method", b"GET"),
+                (":path", b"/"),
+                (":authority", b"h"),
+                ("host", b"i"),
+            ],
         ] {
             assert_eq!(RequestHead::from_pairs(pairs(list)), Err(InvalidHead));
         }
-        assert_eq!(ResponseHead::from_pairs(pairs(&[(":status", b"2x0")])), Err(InvalidHead));
+        assert_eq!(
+            ResponseHead::from_pairs(pairs(&[(":status", b"2x0")])),
+            Err(InvalidHead)
+        );
     }
 }

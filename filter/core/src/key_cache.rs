@@ -80,7 +80,10 @@ impl KeyCache {
                 && at <= now
             {
                 // The host's own time-out comes first; this one only guards against a lost reply.
-                let seconds = service.timeout_ms.div_ceil(1000).saturating_add(LOST_REPLY_SECONDS);
+                let seconds = service
+                    .timeout_ms
+                    .div_ceil(1000)
+                    .saturating_add(LOST_REPLY_SECONDS);
                 entry.call = Call::InFlight {
                     deadline: now.saturating_add(seconds),
                 };

@@ -21,7 +21,10 @@ pub fn constellation_request(service: &CalloutService, kek_id: &KekId) -> Callou
     let mut headers = Headers::new();
     headers.push("content-type", "application/grpc");
     headers.push("te", "trailers");
-    headers.push("grpc-timeout", format!("{}m", service.timeout_ms.min(MAX_GRPC_TIMEOUT)));
+    headers.push(
+        "grpc-timeout",
+        format!("{}m", service.timeout_ms.min(MAX_GRPC_TIMEOUT)),
+    );
     Callout {
         target: CalloutTarget::Cluster(service.cluster.clone()),
         head: RequestHead {
@@ -103,7 +106,11 @@ fn data_key(message: &[u8]) -> Result<[u8; 32], Error> {
 
 fn length_prefixed(message: &[u8]) -> Vec<u8> {
     let mut framed = vec![0];
-    framed.extend_from_slice(&u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
+    framed.extend_from_slice(
+        &u32::try_from(message.len())
+            .unwrap_or(u32::MAX)
+            .to_be_bytes(),
+    );
     framed.extend_from_slice(message);
     framed
 }
@@ -141,7 +148,12 @@ mod tests {
         }
     }
 
-    fn reply(status: u16, headers: &[(&str, &str)], body: &[u8], trailers: &[(&str, &str)]) -> CalloutReply {
+    fn reply(
+        status: u16,
+        headers: &[(&str, &str)],
+        body: &[u8],
+        trailers: &[(&str, &str)],
+    ) -> CalloutReply {
         CalloutReply::Response {
             head: ResponseHead {
                 status,
@@ -184,10 +196,19 @@ mod tests {
         for (answer, error) in [
             (CalloutReply::Failed, Error::Unreachable),
             (reply(504, &[], b"", &[]), Error::Http(504)),
-            (reply(200, &[("grpc-status", "12")], b"", &[]), Error::Grpc(12)),
-            (reply(200, &[], &good, &[("grpc-status", "13")]), Error::Grpc(13)),
+            (
+                reply(200, &[("grpc-status", "12")], b"", &[]),
+                Error::Grpc(12),
+            ),
+            (
+                reply(200, &[], &good, &[("grpc-status", "13")]),
+                Error::Grpc(13),
+            ),
             (reply(200, &[], &good, &[]), Error::Malformed),
-            (reply(200, &[], &good, &[("grpc-status", "x")]), Error::Malformed),
+            (
+                reply(200, &[], &good, &[("grpc-status", "x")]),
+                Error::Malformed,
+            ),
             (reply(200, &[], &frame(&[7; 16]), &ok), Error::Malformed),
             (reply(200, &[], &good[..36], &ok), Error::Malformed),
             (reply(200, &[], b"", &ok), Error::Malformed),

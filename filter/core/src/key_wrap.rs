@@ -61,7 +61,11 @@ impl Kek {
     ///
     /// [`Error::Unwrap`] where `wrapped` was not wrapped by this KEK for this context; it does not
     /// say which of the two differs. [`Error::Context`] for a context that can't be one.
-    pub fn unwrap_key(&self, wrapped: &WrappedKey, context: &Context<'_>) -> Result<DataKey, Error> {
+    pub fn unwrap_key(
+        &self,
+        wrapped: &WrappedKey,
+        context: &Context<'_>,
+    ) -> Result<DataKey, Error> {
         let wrapping_key = self.wrapping_key(context)?;
         let mut bytes = Zeroizing::new([0; 32]);
         let unwrapped = KwpAes256::new((&*wrapping_key).into())
@@ -110,8 +114,9 @@ impl KekId {
     ///
     /// [`InvalidKekId`] for text that is no name.
     pub fn new(text: &str) -> Result<Self, InvalidKekId> {
-        let legal =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'/' | b'-');
+        let legal = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'/' | b'-')
+        };
         if (1..=MAX_KEK_ID_LEN).contains(&text.len()) && text.bytes().all(legal) {
             Ok(Self(text.to_owned()))
         } else {
@@ -277,7 +282,12 @@ mod tests {
         Kek::new([7; 32]).unwrap()
     }
 
-    fn context<'a>(kek_id: &'a KekId, binding: Binding, bucket: &'a str, object_key: &'a str) -> Context<'a> {
+    fn context<'a>(
+        kek_id: &'a KekId,
+        binding: Binding,
+        bucket: &'a str,
+        object_key: &'a str,
+    ) -> Context<'a> {
         Context {
             kind: 1,
             kek_id,
@@ -292,7 +302,9 @@ mod tests {
         let id = KekId::new("k1").unwrap();
         let other_id = KekId::new("k2").unwrap();
         let name = context(&id, Binding::BucketAndKey, "bucket", "key");
-        let wrapped = kek().wrap_key(&DataKey::from_bytes([3; 32]), &name).unwrap();
+        let wrapped = kek()
+            .wrap_key(&DataKey::from_bytes([3; 32]), &name)
+            .unwrap();
         assert_eq!(kek().unwrap_key(&wrapped, &name).unwrap().0, [3; 32]);
         for other in [
             context(&other_id, Binding::BucketAndKey, "bucket", "key"),
@@ -302,7 +314,10 @@ mod tests {
             context(&id, Binding::BucketAndKey, "bucket", "key2"),
             Context { kind: 2, ..name },
         ] {
-            assert_eq!(kek().unwrap_key(&wrapped, &other).err(), Some(Error::Unwrap));
+            assert_eq!(
+                kek().unwrap_key(&wrapped, &other).err(),
+                Some(Error::Unwrap)
+            );
         }
         assert_eq!(
             Kek::new([8; 32]).unwrap().unwrap_key(&wrapped, &name).err(),
@@ -329,7 +344,9 @@ mod tests {
     fn any_flipped_bit_of_a_wrapped_key_is_noticed() {
         let id = KekId::new("k1").unwrap();
         let name = context(&id, Binding::BucketAndKey, "bucket", "key");
-        let wrapped = kek().wrap_key(&DataKey::from_bytes([3; 32]), &name).unwrap();
+        let wrapped = kek()
+            .wrap_key(&DataKey::from_bytes([3; 32]), &name)
+            .unwrap();
         for bit in 0..WRAPPED_KEY_LEN * 8 {
             let mut altered = wrapped;
             altered.0[bit / 8] ^= 1 << (bit % 8);
@@ -353,7 +370,10 @@ mod tests {
 
     #[test]
     fn keys_do_not_print() {
-        assert_eq!(format!("{:?} {:?}", kek(), DataKey::from_bytes([3; 32])), "Kek DataKey");
+        assert_eq!(
+            format!("{:?} {:?}", kek(), DataKey::from_bytes([3; 32])),
+            "Kek DataKey"
+        );
     }
 
     /// A key that the predecessor wrapped, checked there against two other implementations.
@@ -366,7 +386,9 @@ mod tests {
                 .unwrap();
         let dek: Vec<u8> = (0x40..0x60).collect();
         let mut wrapped = [0; 40];
-        KwpAes256::new((&kek).into()).wrap_key(&dek, &mut wrapped).unwrap();
+        KwpAes256::new((&kek).into())
+            .wrap_key(&dek, &mut wrapped)
+            .unwrap();
         assert_eq!(
             hex::encode(wrapped),
             "8de6e69380d469b724e5dec35b5e4c26f0050f8abdce44731d46d054fa6e43807b308906e18b581b"

@@ -374,8 +374,9 @@ impl Part {
     fn footer(&self) -> Result<[u8; FOOTER_LEN], Error> {
         let mut footer = [0; FOOTER_LEN];
         let [a, b, c, d, e] = self.len_bytes;
-        let fields: [u8; FOOTER_FIELDS_LEN] =
-            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d, e, FINAL, 0, 0, 0, 0];
+        let fields: [u8; FOOTER_FIELDS_LEN] = [
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d, e, FINAL, 0, 0, 0, 0,
+        ];
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&*self.footer_key).map_err(|_| Error::Footer)?;
         mac.update(&fields);
@@ -414,7 +415,11 @@ const LAST: u8 = 0x01;
 const FINAL: u8 = 0x01;
 
 #[cfg(test)]
-#[expect(clippy::as_conversions, clippy::arithmetic_side_effects, reason = "small lengths in tests")]
+#[expect(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    reason = "small lengths in tests"
+)]
 mod tests {
     use proptest::prelude::*;
 
@@ -427,7 +432,9 @@ mod tests {
     }
 
     fn pattern(len: usize) -> Vec<u8> {
-        (0..len).map(|i| u8::try_from(i * 31 % 251).unwrap()).collect()
+        (0..len)
+            .map(|i| u8::try_from(i * 31 % 251).unwrap())
+            .collect()
     }
 
     fn seal(plaintext: &[u8], piece: usize) -> Vec<u8> {
@@ -502,7 +509,10 @@ mod tests {
     fn a_surplus_byte_is_refused() {
         let mut stored = seal(&pattern(9000), 1 << 20);
         stored.push(0);
-        assert_eq!(open(&stored, 9000, 1 << 20), (pattern(9000), Err(Error::Surplus)));
+        assert_eq!(
+            open(&stored, 9000, 1 << 20),
+            (pattern(9000), Err(Error::Surplus))
+        );
         assert_eq!(open(&[0], 0, 1), (Vec::new(), Err(Error::Surplus)));
     }
 
@@ -519,10 +529,18 @@ mod tests {
         for (segments, good) in [
             ([segments[1], segments[0], segments[2], segments[3]], 0),
             ([segments[0], segments[0], segments[2], segments[3]], 1),
-            ([segments[0], &foreign[8228..16456], segments[2], segments[3]], 1),
+            (
+                [segments[0], &foreign[8228..16456], segments[2], segments[3]],
+                1,
+            ),
         ] {
             let (released, result) = open(&segments.concat(), 30_000, 999);
-            assert_eq!(result, Err(Error::Segment { segment_index: good }));
+            assert_eq!(
+                result,
+                Err(Error::Segment {
+                    segment_index: good
+                })
+            );
             assert_eq!(released, pattern(30_000)[..good as usize * 8192]);
         }
     }

@@ -82,7 +82,9 @@ impl Query {
 
     /// Tells whether a parameter of exactly this name is present, with or without a value.
     pub fn contains(&self, name: &str) -> bool {
-        self.parameters.iter().any(|parameter| parameter.name == name)
+        self.parameters
+            .iter()
+            .any(|parameter| parameter.name == name)
     }
 
     /// The value of the first parameter of exactly this name; `""` where it has none.
@@ -195,10 +197,18 @@ mod tests {
     #[test]
     fn a_query_keeps_order_and_tells_no_value_from_an_empty_one() {
         let query = Query::parse("uploads&prefix=&a=b=c&&x;y=1").unwrap();
-        let names: Vec<_> = query.iter().map(|p| (p.name.as_str(), p.value.as_deref())).collect();
+        let names: Vec<_> = query
+            .iter()
+            .map(|p| (p.name.as_str(), p.value.as_deref()))
+            .collect();
         assert_eq!(
             names,
-            [("uploads", None), ("prefix", Some("")), ("a", Some("b=c")), ("x;y", Some("1"))]
+            [
+                ("uploads", None),
+                ("prefix", Some("")),
+                ("a", Some("b=c")),
+                ("x;y", Some("1"))
+            ]
         );
         assert_eq!(query.canonical(), "a=b%3Dc&prefix=&uploads=&x%3By=1");
     }

@@ -1,7 +1,12 @@
 //! Whole exchanges without a network: a client that signs, the filter, and a store that verifies
 //! what reaches it, keeps objects, and can be made to lie.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::as_conversions, reason = "a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::as_conversions,
+    reason = "a test"
+)]
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -31,18 +36,30 @@ fn an_object_comes_back_and_the_store_holds_ciphertext() {
                 let put = world.put("/bucket/some/key", &plaintext, framing);
                 assert_eq!(put.status, 200, "{len} {framing:?} {put:?}");
                 assert!(put.headers.text("etag").unwrap().ends_with("-1\""));
-                assert_eq!(put.headers.text("x-amz-server-side-encryption"), Some("aws:kms"));
+                assert_eq!(
+                    put.headers.text("x-amz-server-side-encryption"),
+                    Some("aws:kms")
+                );
                 let stored = &world.store.objects["/bucket/some/key"];
-                assert_eq!(stored.body.len() as u64, layout::stored_len(len as u64).unwrap());
+                assert_eq!(
+                    stored.body.len() as u64,
+                    layout::stored_len(len as u64).unwrap()
+                );
                 assert!(!contains_run_of(&stored.body, &plaintext));
                 let get = world.get("/bucket/some/key");
                 assert_eq!((get.status, get.reset), (200, false));
                 assert_eq!(get.body, plaintext, "{len} {framing:?}");
-                assert_eq!(get.headers.text("content-length"), Some(len.to_string().as_str()));
+                assert_eq!(
+                    get.headers.text("content-length"),
+                    Some(len.to_string().as_str())
+                );
                 assert_eq!(get.headers.text("x-amz-meta-color"), Some("blue"));
                 assert!(!get.headers.contains("x-amz-meta-s3-envelope"));
                 let head = world.head("/bucket/some/key");
-                assert_eq!(head.headers.text("content-length"), get.headers.text("content-length"));
+                assert_eq!(
+                    head.headers.text("content-length"),
+                    get.headers.text("content-length")
+                );
                 assert_eq!(head.headers.text("etag"), put.headers.text("etag"));
                 assert!(head.body.is_empty());
             }
@@ -70,11 +87,22 @@ fn a_body_that_is_not_what_was_signed_leaves_the_store_as_it_was() {
             }
             for integrity in ["unsigned", "trailer"] {
                 let mut world = World::new(integrity);
-                assert_eq!(world.put("/bucket/k", b"the version before", Framing::Sha256).status, 200);
+                assert_eq!(
+                    world
+                        .put("/bucket/k", b"the version before", Framing::Sha256)
+                        .status,
+                    200
+                );
                 let before = world.store.objects["/bucket/k"].clone();
                 let put = world.put_with_fault("/bucket/k", &pattern(len), framing, Some(fault));
-                assert!((400..500).contains(&put.status) || put.reset, "{len} {framing:?} {fault:?} {put:?}");
-                assert_eq!(world.store.objects["/bucket/k"], before, "{len} {framing:?} {fault:?}");
+                assert!(
+                    (400..500).contains(&put.status) || put.reset,
+                    "{len} {framing:?} {fault:?} {put:?}"
+                );
+                assert_eq!(
+                    world.store.objects["/bucket/k"], before,
+                    "{len} {framing:?} {fault:?}"
+                );
             }
         }
     }
@@ -91,42 +119,78 @@ fn what_the_store_alters_is_not_released() {
     let lies: Vec<(&str, Box<dyn Fn(&mut Object)>)> = vec![
         ("first segment", Box::new(|object| object.body[100] ^= 1)),
         ("second segment", Box::new(|object| object.body[8300] ^= 1)),
-        ("footer", Box::new(|object| *object.body.last_mut().unwrap() ^= 1)),
+        (
+            "footer",
+            Box::new(|object| *object.body.last_mut().unwrap() ^= 1),
+        ),
         ("cut", Box::new(|object| object.body.truncate(8228))),
-        ("cut quietly", Box::new(|object| {
-            object.headers.set("content-length", object.body.len().to_string());
-            object.body.truncate(8228);
-        })),
-        ("without length", Box::new(|object| {
-            object.headers.set("content-length", "");
-            object.body.truncate(16456);
-        })),
+        (
+            "cut quietly",
+            Box::new(|object| {
+                object
+                    .headers
+                    .set("content-length", object.body.len().to_string());
+                object.body.truncate(8228);
+            }),
+        ),
+        (
+            "without length",
+            Box::new(|object| {
+                object.headers.set("content-length", "");
+                object.body.truncate(16456);
+            }),
+        ),
         ("surplus", Box::new(|object| object.body.push(0))),
         ("empty", Box::new(|object| object.body.clear())),
-        ("envelope removed", Box::new(|object| object.headers.remove("x-amz-meta-s3-envelope"))),
-        ("another body", Box::new({
-            let other = other.clone();
-            move |object| object.body = other.body.clone()
-        })),
-        ("another object", Box::new({
-            let other = other.clone();
-            move |object| *object = other.clone()
-        })),
-        ("content type", Box::new(|object| object.headers.set("content-type", "text/html"))),
-        ("user metadata", Box::new(|object| object.headers.set("x-amz-meta-color", "red"))),
-        ("content encoding", Box::new(|object| object.headers.set("content-encoding", "gzip"))),
+        (
+            "envelope removed",
+            Box::new(|object| object.headers.remove("x-amz-meta-s3-envelope")),
+        ),
+        (
+            "another body",
+            Box::new({
+                let other = other.clone();
+                move |object| object.body = other.body.clone()
+            }),
+        ),
+        (
+            "another object",
+            Box::new({
+                let other = other.clone();
+                move |object| *object = other.clone()
+            }),
+        ),
+        (
+            "content type",
+            Box::new(|object| object.headers.set("content-type", "text/html")),
+        ),
+        (
+            "user metadata",
+            Box::new(|object| object.headers.set("x-amz-meta-color", "red")),
+        ),
+        (
+            "content encoding",
+            Box::new(|object| object.headers.set("content-encoding", "gzip")),
+        ),
         ("no etag", Box::new(|object| object.headers.remove("etag"))),
-        ("bad etag", Box::new(|object| object.headers.set("etag", "\"a b\""))),
+        (
+            "bad etag",
+            Box::new(|object| object.headers.set("etag", "\"a b\"")),
+        ),
     ];
     for (name, lie) in lies {
         let mut altered = original.clone();
         lie(&mut altered);
         world.store.objects.insert("/bucket/k".to_owned(), altered);
         let get = world.get("/bucket/k");
-        let clean = get.status >= 400 && get.headers.text("content-type") == Some("application/xml");
+        let clean =
+            get.status >= 400 && get.headers.text("content-type") == Some("application/xml");
         assert!(get.reset || clean, "{name} {get:?}");
         if get.reset {
-            assert!(plaintext.starts_with(&get.body) && get.body.len() < plaintext.len(), "{name}");
+            assert!(
+                plaintext.starts_with(&get.body) && get.body.len() < plaintext.len(),
+                "{name}"
+            );
         }
     }
 }
@@ -136,12 +200,24 @@ fn headers_that_a_store_invents_do_not_pass() {
     let mut world = World::new("unsigned");
     world.put("/bucket/k", b"abc", Framing::Sha256);
     let object = world.store.objects.get_mut("/bucket/k").unwrap();
-    for name in ["set-cookie", "location", "strict-transport-security", "x-amz-checksum-crc32", "link"] {
+    for name in [
+        "set-cookie",
+        "location",
+        "strict-transport-security",
+        "x-amz-checksum-crc32",
+        "link",
+    ] {
         object.headers.set(name, "evil");
     }
     let get = world.get("/bucket/k");
     assert_eq!(get.status, 200);
-    for name in ["set-cookie", "location", "strict-transport-security", "x-amz-checksum-crc32", "link"] {
+    for name in [
+        "set-cookie",
+        "location",
+        "strict-transport-security",
+        "x-amz-checksum-crc32",
+        "link",
+    ] {
         assert!(!get.headers.contains(name), "{name}");
     }
 }
@@ -149,9 +225,12 @@ fn headers_that_a_store_invents_do_not_pass() {
 #[test]
 fn a_store_that_answers_before_the_object_is_whole_is_not_believed() {
     let mut world = World::new("unsigned");
-    let (head, _) = world.client.put("/bucket/k", &pattern(50_000), Framing::Sha256);
+    let (head, _) = world
+        .client
+        .put("/bucket/k", &pattern(50_000), Framing::Sha256);
     let mut exchange = world.exchange();
-    let HeadAction::Forward(_) = exchange.request_head(head, false, false, &mut world.keys, NOW) else {
+    let HeadAction::Forward(_) = exchange.request_head(head, false, false, &mut world.keys, NOW)
+    else {
         panic!("not forwarded");
     };
     let early = ResponseHead {
@@ -176,7 +255,10 @@ fn errors_of_the_store_are_made_anew() {
     for status in [301, 302, 307, 206, 500, 418] {
         world.store.answer = Some(status);
         let get = world.get("/bucket/nothing");
-        assert!(get.status >= 500 || get.status == 418 || get.status == 400, "{status} {get:?}");
+        assert!(
+            get.status >= 500 || get.status == 418 || get.status == 400,
+            "{status} {get:?}"
+        );
         assert!(!get.headers.contains("location"));
     }
 }
@@ -188,7 +270,10 @@ fn a_refusal_of_the_filters_credentials_is_not_the_clients() {
     world.store.accepts = false;
     assert_eq!(world.get("/bucket/k").status, 500);
     assert_eq!(world.put("/bucket/k", b"abc", Framing::Sha256).status, 500);
-    assert_eq!(world.put("/bucket/k", b"", Framing::UnsignedTrailer).status, 500);
+    assert_eq!(
+        world.put("/bucket/k", b"", Framing::UnsignedTrailer).status,
+        500
+    );
 }
 
 #[test]
@@ -212,7 +297,13 @@ fn what_is_not_known_is_refused_and_never_forwarded() {
         assert_eq!(world.store.seen, 0, "{method} {target}");
     }
     for name in ["range", "if-match", "if-modified-since"] {
-        let outcome = world.request("GET", "/bucket/k", &[(name, "bytes=0-1")], b"", Framing::Sha256);
+        let outcome = world.request(
+            "GET",
+            "/bucket/k",
+            &[(name, "bytes=0-1")],
+            b"",
+            Framing::Sha256,
+        );
         assert_eq!(outcome.status, 501, "{name}");
     }
     for (name, status) in [
@@ -233,24 +324,40 @@ fn an_unsigned_or_unknown_request_is_denied() {
     let (mut head, _) = world.client.put("/bucket/k", b"abc", Framing::Sha256);
     head.headers.remove("authorization");
     let outcome = world.run(head, b"abc");
-    assert_eq!((outcome.status, outcome.code().as_str()), (403, "AccessDenied"));
+    assert_eq!(
+        (outcome.status, outcome.code().as_str()),
+        (403, "AccessDenied")
+    );
     let (mut head, _) = world.client.put("/bucket/k", b"abc", Framing::Sha256);
     head.headers.push("x-amz-acl", "public-read");
     let outcome = world.run(head, b"abc");
-    assert_eq!((outcome.status, outcome.code().as_str()), (403, "AccessDenied"));
-    assert!(String::from_utf8(outcome.body).unwrap().contains("<HeadersNotSigned>x-amz-acl<"));
+    assert_eq!(
+        (outcome.status, outcome.code().as_str()),
+        (403, "AccessDenied")
+    );
+    assert!(
+        String::from_utf8(outcome.body)
+            .unwrap()
+            .contains("<HeadersNotSigned>x-amz-acl<")
+    );
     let stranger = Client {
         credentials: credentials("STRANGER", "x"),
     };
     let (head, _) = stranger.put("/bucket/k", b"abc", Framing::Sha256);
     let outcome = world.run(head, b"abc");
-    assert_eq!((outcome.status, outcome.code().as_str()), (403, "InvalidAccessKeyId"));
+    assert_eq!(
+        (outcome.status, outcome.code().as_str()),
+        (403, "InvalidAccessKeyId")
+    );
     let thief = Client {
         credentials: credentials("CLIENT", "wrong"),
     };
     let (head, _) = thief.put("/bucket/k", b"abc", Framing::Sha256);
     let outcome = world.run(head, b"abc");
-    assert_eq!((outcome.status, outcome.code().as_str()), (403, "SignatureDoesNotMatch"));
+    assert_eq!(
+        (outcome.status, outcome.code().as_str()),
+        (403, "SignatureDoesNotMatch")
+    );
     assert_eq!(world.store.seen, 0);
 }
 
@@ -258,17 +365,31 @@ fn an_unsigned_or_unknown_request_is_denied() {
 fn user_metadata_leaves_room_for_the_envelope() {
     let mut world = World::new("unsigned");
     let fits = "x".repeat(2048 - 255 - "color".len() - "blue".len() - "long".len());
-    let put = world.request("PUT", "/bucket/k", &[("x-amz-meta-long", &fits)], b"abc", Framing::Sha256);
+    let put = world.request(
+        "PUT",
+        "/bucket/k",
+        &[("x-amz-meta-long", &fits)],
+        b"abc",
+        Framing::Sha256,
+    );
     assert_eq!(put.status, 200, "{put:?}");
     let long = format!("{fits}x");
-    let put = world.request("PUT", "/bucket/k", &[("x-amz-meta-long", &long)], b"abc", Framing::Sha256);
+    let put = world.request(
+        "PUT",
+        "/bucket/k",
+        &[("x-amz-meta-long", &long)],
+        b"abc",
+        Framing::Sha256,
+    );
     assert_eq!(put.code(), "MetadataTooLarge");
 }
 
 #[test]
 fn an_object_beyond_five_gibibytes_is_refused_at_its_head() {
     let mut world = World::new("unsigned");
-    let mut head = world.client.head("PUT", "/bucket/k", &[("content-length", "5345219337")]);
+    let mut head = world
+        .client
+        .head("PUT", "/bucket/k", &[("content-length", "5345219337")]);
     world.client.sign(&mut head, "UNSIGNED-PAYLOAD");
     let outcome = world.run(head, b"");
     assert_eq!(outcome.code(), "EntityTooLarge");
@@ -290,10 +411,15 @@ fn a_key_service_that_is_down_means_503() {
         panic!("{action:?}");
     };
     assert_eq!(world.keys.due(NOW), vec![name.clone()]);
-    assert!(world.keys.due(NOW).is_empty(), "concurrent requests share one call");
-    world
-        .keys
-        .reply(&name, Err(s3_envelope::key_service::Error::Unreachable), NOW);
+    assert!(
+        world.keys.due(NOW).is_empty(),
+        "concurrent requests share one call"
+    );
+    world.keys.reply(
+        &name,
+        Err(s3_envelope::key_service::Error::Unreachable),
+        NOW,
+    );
     let Resumption::Reply(reply) = exchange.key_settled(&mut world.keys, NOW) else {
         panic!("not refused");
     };
@@ -309,14 +435,19 @@ fn a_key_service_that_is_down_means_503() {
 #[test]
 fn errors_are_final() {
     let mut world = World::new("unsigned");
-    let (head, body) = world.client.put("/bucket/k", &pattern(20_000), Framing::Sha256);
+    let (head, body) = world
+        .client
+        .put("/bucket/k", &pattern(20_000), Framing::Sha256);
     let mut exchange = world.exchange();
     exchange.request_head(head, false, false, &mut world.keys, NOW);
     let mut out = Vec::new();
     let first = exchange.request_body(&body[..100], true, &mut out, NOW);
     assert!(matches!(first, BodyAction::Reply(reply) if reply.status == 400));
     for _ in 0..3 {
-        assert!(matches!(exchange.request_body(&body, true, &mut out, NOW), BodyAction::Replace));
+        assert!(matches!(
+            exchange.request_body(&body, true, &mut out, NOW),
+            BodyAction::Replace
+        ));
         assert!(out.is_empty());
     }
     let head = ResponseHead {
@@ -324,13 +455,18 @@ fn errors_are_final() {
         headers: Headers::new(),
     };
     let action = exchange.response_head(head, true, &mut world.keys, NOW);
-    assert!(matches!(action, HeadAction::Pass), "the filter's own answer passes");
+    assert!(
+        matches!(action, HeadAction::Pass),
+        "the filter's own answer passes"
+    );
 }
 
 #[test]
 fn http_trailers_end_an_upload_without_commit() {
     let mut world = World::new("unsigned");
-    let (head, body) = world.client.put("/bucket/k", &pattern(20_000), Framing::Sha256);
+    let (head, body) = world
+        .client
+        .put("/bucket/k", &pattern(20_000), Framing::Sha256);
     let mut exchange = world.exchange();
     exchange.request_head(head, false, false, &mut world.keys, NOW);
     let mut out = Vec::new();
@@ -432,22 +568,40 @@ impl Client {
     }
 
     fn put(&self, target: &str, plaintext: &[u8], framing: Framing) -> (RequestHead, Vec<u8>) {
-        let head = self.head("PUT", target, &[("x-amz-meta-color", "blue"), ("content-type", "text/plain")]);
+        let head = self.head(
+            "PUT",
+            target,
+            &[("x-amz-meta-color", "blue"), ("content-type", "text/plain")],
+        );
         self.framed(head, plaintext, framing)
     }
 
     /// Signs `head` and frames `plaintext`.
-    fn framed(&self, mut head: RequestHead, plaintext: &[u8], framing: Framing) -> (RequestHead, Vec<u8>) {
+    fn framed(
+        &self,
+        mut head: RequestHead,
+        plaintext: &[u8],
+        framing: Framing,
+    ) -> (RequestHead, Vec<u8>) {
         let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
         match framing {
             Framing::Sha256 | Framing::Unsigned | Framing::Md5 => {
-                head.headers.set("content-length", plaintext.len().to_string());
+                head.headers
+                    .set("content-length", plaintext.len().to_string());
                 if framing == Framing::Md5 {
                     use md5::Digest as _;
-                    head.headers.set("content-md5", base64(&md5::Md5::digest(plaintext)));
+                    head.headers
+                        .set("content-md5", base64(&md5::Md5::digest(plaintext)));
                 }
                 let hash = hex::encode(Sha256::digest(plaintext));
-                self.sign(&mut head, if framing == Framing::Sha256 { &hash } else { "UNSIGNED-PAYLOAD" });
+                self.sign(
+                    &mut head,
+                    if framing == Framing::Sha256 {
+                        &hash
+                    } else {
+                        "UNSIGNED-PAYLOAD"
+                    },
+                );
                 (head, plaintext.to_vec())
             }
             Framing::SignedChunks | Framing::SignedChunksTrailer | Framing::UnsignedTrailer => {
@@ -470,7 +624,9 @@ impl Client {
                 for chunk in plaintext.chunks(9000).chain([&[][..]]) {
                     body.extend(format!("{:x}", chunk.len()).into_bytes());
                     if signed {
-                        body.extend(format!(";chunk-signature={}", signer.chunk(chunk)).into_bytes());
+                        body.extend(
+                            format!(";chunk-signature={}", signer.chunk(chunk)).into_bytes(),
+                        );
                     }
                     body.extend(b"\r\n");
                     body.extend(chunk);
@@ -482,7 +638,10 @@ impl Client {
                     body.extend(format!("x-amz-checksum-sha256:{checksum}\r\n").into_bytes());
                     if signed {
                         let text = format!("x-amz-checksum-sha256:{checksum}\n");
-                        body.extend(format!("x-amz-trailer-signature:{}\r\n", signer.trailer(&text)).into_bytes());
+                        body.extend(
+                            format!("x-amz-trailer-signature:{}\r\n", signer.trailer(&text))
+                                .into_bytes(),
+                        );
                     }
                 }
                 body.extend(b"\r\n");
@@ -530,7 +689,10 @@ impl ChunkSigner {
     }
 
     fn sign(&mut self, algorithm: &str, rest: &str) -> String {
-        let text = format!("{algorithm}\n{}\n{}\n{}\n{rest}", self.date, self.scope, self.previous);
+        let text = format!(
+            "{algorithm}\n{}\n{}\n{}\n{rest}",
+            self.date, self.scope, self.previous
+        );
         self.previous = hex::encode(hmac(&self.key, text.as_bytes()));
         self.previous.clone()
     }
@@ -566,9 +728,18 @@ impl Store {
         let query = Query::parse(head.raw_query()).unwrap();
         let authorization = Authorization::from_request(head, &query).unwrap().unwrap();
         authorization
-            .verify(head, &query, &self.credentials, &["store-region".to_owned()], NOW)
+            .verify(
+                head,
+                &query,
+                &self.credentials,
+                &["store-region".to_owned()],
+                NOW,
+            )
             .unwrap();
-        assert!(!head.headers.contains("content-md5") && !head.headers.contains("x-amz-checksum-sha256"));
+        assert!(
+            !head.headers.contains("content-md5")
+                && !head.headers.contains("x-amz-checksum-sha256")
+        );
         if let Some(status) = self.answer {
             return error(status, "Whatever");
         }
@@ -578,26 +749,48 @@ impl Store {
         let path = head.path().to_owned();
         match head.method.as_str() {
             "PUT" => {
-                let declared: usize = head.headers.text("content-length").unwrap().parse().unwrap();
+                let declared: usize = head
+                    .headers
+                    .text("content-length")
+                    .unwrap()
+                    .parse()
+                    .unwrap();
                 assert!(body.len() <= declared, "request smuggling");
                 if body.len() < declared {
                     return error(400, "IncompleteBody");
                 }
                 let body = decode(head, body);
-                let etag = format!("\"{}\"", hex::encode({
-                    use md5::Digest as _;
-                    md5::Md5::digest(&body)
-                }));
+                let etag = format!(
+                    "\"{}\"",
+                    hex::encode({
+                        use md5::Digest as _;
+                        md5::Md5::digest(&body)
+                    })
+                );
                 let mut headers: Headers = head
                     .headers
                     .iter()
-                    .filter(|field| field.name.starts_with("x-amz-meta-") || field.name.starts_with("content-type"))
+                    .filter(|field| {
+                        field.name.starts_with("x-amz-meta-")
+                            || field.name.starts_with("content-type")
+                    })
                     .map(|field| (field.name.clone(), field.value.clone()))
                     .collect();
                 headers.set("etag", etag.clone());
                 self.objects.insert(path, Object { headers, body });
-                let headers = [("etag", etag.as_str()), ("x-amz-checksum-crc64nvme", "AAAA")].into_iter().collect();
-                (ResponseHead { status: 200, headers }, Vec::new())
+                let headers = [
+                    ("etag", etag.as_str()),
+                    ("x-amz-checksum-crc64nvme", "AAAA"),
+                ]
+                .into_iter()
+                .collect();
+                (
+                    ResponseHead {
+                        status: 200,
+                        headers,
+                    },
+                    Vec::new(),
+                )
             }
             _ => match self.objects.get(&path) {
                 Some(object) => {
@@ -607,7 +800,13 @@ impl Store {
                         Some(_) => {}
                         None => headers.set("content-length", object.body.len().to_string()),
                     }
-                    (ResponseHead { status: 200, headers }, object.body.clone())
+                    (
+                        ResponseHead {
+                            status: 200,
+                            headers,
+                        },
+                        object.body.clone(),
+                    )
                 }
                 None => error(404, "NoSuchKey"),
             },
@@ -634,7 +833,10 @@ fn decode(head: &RequestHead, body: &[u8]) -> Vec<u8> {
     }
     let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &decoded) as u32;
     let crc = base64::engine::general_purpose::STANDARD.encode(crc.to_be_bytes());
-    assert_eq!(rest, format!("x-amz-checksum-crc32c:{crc}\r\n\r\n").as_bytes());
+    assert_eq!(
+        rest,
+        format!("x-amz-checksum-crc32c:{crc}\r\n\r\n").as_bytes()
+    );
     assert_eq!(
         head.headers.text("x-amz-decoded-content-length"),
         Some(decoded.len().to_string().as_str())
@@ -643,8 +845,13 @@ fn decode(head: &RequestHead, body: &[u8]) -> Vec<u8> {
 }
 
 fn error(status: u16, code: &str) -> (ResponseHead, Vec<u8>) {
-    let headers = [("content-type", "application/xml"), ("location", "http://evil/")];
-    let document = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>secret-host</Message></Error>");
+    let headers = [
+        ("content-type", "application/xml"),
+        ("location", "http://evil/"),
+    ];
+    let document = format!(
+        "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>secret-host</Message></Error>"
+    );
     let head = ResponseHead {
         status,
         headers: headers.into_iter().collect(),
@@ -664,7 +871,10 @@ struct Outcome {
 impl Outcome {
     fn code(&self) -> String {
         let document = String::from_utf8_lossy(&self.body);
-        let code = document.split("<Code>").nth(1).and_then(|rest| rest.split("</Code>").next());
+        let code = document
+            .split("<Code>")
+            .nth(1)
+            .and_then(|rest| rest.split("</Code>").next());
         code.unwrap_or_default().to_owned()
     }
 }
@@ -726,7 +936,13 @@ impl World {
         self.put_with_fault(target, plaintext, framing, None)
     }
 
-    fn put_with_fault(&mut self, target: &str, plaintext: &[u8], framing: Framing, fault: Option<Fault>) -> Outcome {
+    fn put_with_fault(
+        &mut self,
+        target: &str,
+        plaintext: &[u8],
+        framing: Framing,
+        fault: Option<Fault>,
+    ) -> Outcome {
         let (head, mut body) = self.client.put(target, plaintext, framing);
         match fault {
             // In the data: the last byte of the plaintext, wherever the framing has put it.
@@ -758,7 +974,14 @@ impl World {
         self.request("HEAD", target, &[], b"", Framing::Sha256)
     }
 
-    fn request(&mut self, method: &str, target: &str, fields: &[(&str, &str)], body: &[u8], framing: Framing) -> Outcome {
+    fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+        body: &[u8],
+        framing: Framing,
+    ) -> Outcome {
         let mut head = self.client.head(method, target, fields);
         if method == "PUT" {
             head.headers.push("x-amz-meta-color", "blue");
@@ -786,7 +1009,10 @@ impl World {
                 BodyAction::Replace => sent.extend(out),
                 BodyAction::Reply(reply) => return reply.into(),
                 BodyAction::Call(callout) => {
-                    assert!(sent.is_empty(), "the head that was released never completes");
+                    assert!(
+                        sent.is_empty(),
+                        "the head that was released never completes"
+                    );
                     let (head, body) = self.store.serve(&callout.head, &callout.body);
                     let reply = CalloutReply::Response {
                         head,

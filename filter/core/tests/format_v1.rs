@@ -65,9 +65,17 @@ fn every_vector_reads_as_it_says_in_pieces_of_any_size() {
     for (name, vector) in vectors() {
         for piece in [1, 1000, 8228, usize::MAX] {
             let outcome = read(&vector, piece);
-            assert_eq!((&outcome.expect, &outcome.step), (&vector.expect, &vector.step), "{name}");
+            assert_eq!(
+                (&outcome.expect, &outcome.step),
+                (&vector.expect, &vector.step),
+                "{name}"
+            );
             assert!(outcome.released.len() <= vector.releasable, "{name}");
-            assert_eq!(outcome.released, plaintext(outcome.released.len()), "{name}");
+            assert_eq!(
+                outcome.released,
+                plaintext(outcome.released.len()),
+                "{name}"
+            );
             if piece == 1 {
                 assert_eq!(outcome.released.len(), vector.releasable, "{name}");
                 let sha256 = hex::encode(Sha256::digest(&outcome.released));
@@ -76,15 +84,27 @@ fn every_vector_reads_as_it_says_in_pieces_of_any_size() {
         }
         *seen.entry(vector.expect).or_insert(0) += 1;
     }
-    assert!(seen["success"] > 20 && seen["refused_at_head"] > 80 && seen["fails_in_body"] > 80, "{seen:?}");
+    assert!(
+        seen["success"] > 20 && seen["refused_at_head"] > 80 && seen["fails_in_body"] > 80,
+        "{seen:?}"
+    );
 }
 
 #[test]
 fn every_good_vector_is_written_to_the_byte() {
-    for (name, vector) in vectors().into_iter().filter(|(_, vector)| vector.expect == "success") {
+    for (name, vector) in vectors()
+        .into_iter()
+        .filter(|(_, vector)| vector.expect == "success")
+    {
         let bytes = |text: &Option<String>| hex::decode(text.as_deref().unwrap()).unwrap();
         let data_key = DataKey::from_bytes(bytes(&vector.dek).try_into().unwrap());
-        let headers: Headers = vector.sealed_headers.as_ref().unwrap().iter().map(pair).collect();
+        let headers: Headers = vector
+            .sealed_headers
+            .as_ref()
+            .unwrap()
+            .iter()
+            .map(pair)
+            .collect();
         let plaintext = plaintext(vector.plaintext_len.unwrap());
         let checksum = vector.checksum.as_ref().filter(|checksum| checksum.id != 0);
         let facts = Facts {
@@ -94,7 +114,9 @@ fn every_good_vector_is_written_to_the_byte() {
             } else {
                 None
             },
-            checksum: checksum.map(|checksum| [vec![checksum.id], hex::decode(&checksum.value).unwrap()].concat()),
+            checksum: checksum.map(|checksum| {
+                [vec![checksum.id], hex::decode(&checksum.value).unwrap()].concat()
+            }),
         };
         let sealed_name = Name {
             binding: binding(vector.binding.as_deref().unwrap()),
@@ -102,7 +124,8 @@ fn every_good_vector_is_written_to_the_byte() {
             object_key: vector.sealed_object_key.as_deref().unwrap(),
         };
         let kek_id = KekId::new(&vector.kek_id).unwrap();
-        let envelope = envelope::seal(&kek(&vector), &kek_id, &data_key, &sealed_name, &facts).unwrap();
+        let envelope =
+            envelope::seal(&kek(&vector), &kek_id, &data_key, &sealed_name, &facts).unwrap();
         assert_eq!(&envelope, &vector.headers[envelope::HEADER_NAME], "{name}");
         let salt = bytes(&vector.part_salt).try_into().unwrap();
         let mut sealer = Sealer::new(&data_key, plaintext.len() as u64, salt).unwrap();
@@ -128,7 +151,11 @@ fn read(vector: &Vector, piece: usize) -> Outcome {
     let Ok(envelope) = Envelope::parse(value) else {
         return refused(1);
     };
-    if !vector.readable_kek_ids.iter().any(|id| id == envelope.kek_id().as_str()) {
+    if !vector
+        .readable_kek_ids
+        .iter()
+        .any(|id| id == envelope.kek_id().as_str())
+    {
         return refused(1);
     }
     let name = Name {
@@ -146,7 +173,9 @@ fn read(vector: &Vector, piece: usize) -> Outcome {
     let Some(stored_len) = layout::stored_len(facts.plaintext_len) else {
         return refused(6);
     };
-    let known = headers.text("content-length").map(|text| text.parse::<u64>().unwrap());
+    let known = headers
+        .text("content-length")
+        .map(|text| text.parse::<u64>().unwrap());
     if known.is_some_and(|known| known != stored_len) || stored_len > layout::MAX_STORED_LEN {
         return refused(6);
     }
@@ -181,11 +210,18 @@ fn vectors() -> Vec<(String, Vector)> {
     let mut vectors: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
         .map(|path| {
             let text = std::fs::read_to_string(&path).unwrap();
-            let vector = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-            (path.file_stem().unwrap().to_string_lossy().into_owned(), vector)
+            let vector =
+                serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+            (
+                path.file_stem().unwrap().to_string_lossy().into_owned(),
+                vector,
+            )
         })
         .collect();
     vectors.sort_by(|(name, _), (other, _)| name.cmp(other));
@@ -194,7 +230,9 @@ fn vectors() -> Vec<(String, Vector)> {
 
 impl Vector {
     fn body(&self) -> Vec<u8> {
-        base64::engine::general_purpose::STANDARD.decode(&self.body_base64).unwrap()
+        base64::engine::general_purpose::STANDARD
+            .decode(&self.body_base64)
+            .unwrap()
     }
 }
 

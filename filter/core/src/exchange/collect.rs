@@ -84,7 +84,11 @@ impl Collected {
     /// # Errors
     ///
     /// Any way in which the body is not what the client said it would be.
-    pub(super) fn body(&mut self, piece: &[u8], end_of_stream: bool) -> Result<Option<Checksum>, Error> {
+    pub(super) fn body(
+        &mut self,
+        piece: &[u8],
+        end_of_stream: bool,
+    ) -> Result<Option<Checksum>, Error> {
         let body = &mut self.body;
         self.intake.body(piece, end_of_stream, |bytes| {
             body.extend_from_slice(bytes);

@@ -195,12 +195,19 @@ impl Exchange {
     }
 
     /// Steps 2 to 7 of FORMAT.md §7.
-    fn download(&mut self, plan: DownloadPlan, kek: &Kek) -> Result<HeadAction<ResponseHead>, Error> {
+    fn download(
+        &mut self,
+        plan: DownloadPlan,
+        kek: &Kek,
+    ) -> Result<HeadAction<ResponseHead>, Error> {
         let config = Rc::clone(&self.config);
         let expected = plan.expected;
         let (data_key, facts) = plan.envelope.open(kek, &Name::from(&expected.name))?;
         let sealed_len = layout::stored_len(facts.plaintext_len).ok_or(Error::StoredLength)?;
-        if plan.stored_len.is_some_and(|stored_len| stored_len != sealed_len) {
+        if plan
+            .stored_len
+            .is_some_and(|stored_len| stored_len != sealed_len)
+        {
             return Err(Error::StoredLength);
         }
         if config.store.metadata_digest
@@ -217,7 +224,11 @@ impl Exchange {
         for (name, value) in expected.response_overrides {
             headers.set(name, value);
         }
-        let etag = plan.head.headers.value("etag").ok_or(Error::StoreMisbehaves)?;
+        let etag = plan
+            .head
+            .headers
+            .value("etag")
+            .ok_or(Error::StoreMisbehaves)?;
         headers.set("etag", client_etag(etag)?);
         if expected.checksum_mode
             && let Some(checksum) = facts.checksum.as_deref().and_then(Checksum::from_sealed)

@@ -46,7 +46,8 @@ impl Failure {
 
     /// Tells whether the store's error document says that the filter's credentials are to blame.
     pub(super) fn names_credentials(&self) -> bool {
-        s3_error::error_code(&self.document).is_some_and(|code| s3_error::is_credential_fault(&code))
+        s3_error::error_code(&self.document)
+            .is_some_and(|code| s3_error::is_credential_fault(&code))
     }
 
     /// Tells whether nothing follows the head.

@@ -63,5 +63,8 @@ pub(super) fn has_body(request: &operation::Request, end_of_stream: bool) -> Res
 }
 
 /// Conditions on the ETag or the size, which are not the store's.
-const CONDITIONS_ON_DELETE: [&str; 3] =
-    ["if-match", "x-amz-if-match-size", "x-amz-if-match-last-modified-time"];
+const CONDITIONS_ON_DELETE: [&str; 3] = [
+    "if-match",
+    "x-amz-if-match-size",
+    "x-amz-if-match-last-modified-time",
+];

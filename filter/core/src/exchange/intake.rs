@@ -101,7 +101,10 @@ impl Intake {
                         }
                         Piece::ChunkEnd => chunked.verify_chunk()?,
                         Piece::Trailer(checksum) => self.trailer = Some(checksum),
-                        Piece::TrailerSignature { signature, text_sha256 } => {
+                        Piece::TrailerSignature {
+                            signature,
+                            text_sha256,
+                        } => {
                             if let Some(signatures) = &mut chunked.signatures {
                                 signatures.verify_trailer(&text_sha256, &signature)?;
                             }

@@ -94,7 +94,9 @@ pub(super) fn error_reply(error: &S3Error, identity: &Identity) -> Reply {
         ("x-amz-request-id".to_owned(), identity.request_id.clone()),
     ];
     match error.code() {
-        ErrorCode::MethodNotAllowed => headers.push(("allow".to_owned(), ALLOWED_METHODS.to_owned())),
+        ErrorCode::MethodNotAllowed => {
+            headers.push(("allow".to_owned(), ALLOWED_METHODS.to_owned()))
+        }
         ErrorCode::ServiceUnavailable | ErrorCode::SlowDown => {
             headers.push(("retry-after".to_owned(), "1".to_owned()));
         }

@@ -23,7 +23,8 @@ use crate::time::UnixTime;
 use super::collect::Collected;
 use super::intake::Intake;
 use super::{
-    Exchange, HeadAction, ObjectName, RequestState, ResponsePlan, ResponseState, Wait, response, upstream,
+    Exchange, HeadAction, ObjectName, RequestState, ResponsePlan, ResponseState, Wait, response,
+    upstream,
 };
 
 /// A PutObject of which everything is known but the KEK.
@@ -103,7 +104,13 @@ impl UploadPlan {
             checksum: self.declared_checksum.as_ref().and_then(Checksum::sealed),
         };
         let name = Name::from(&self.name);
-        Ok(envelope::seal(kek, &self.key.kek_id, data_key, &name, &facts)?)
+        Ok(envelope::seal(
+            kek,
+            &self.key.kek_id,
+            data_key,
+            &name,
+            &facts,
+        )?)
     }
 }
 
@@ -195,7 +202,11 @@ impl Upload {
         } else {
             self.emitted_len < self.declared_len
         };
-        if right { Ok(()) } else { Err(Error::LengthMismatch) }
+        if right {
+            Ok(())
+        } else {
+            Err(Error::LengthMismatch)
+        }
     }
 }
 

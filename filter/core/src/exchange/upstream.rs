@@ -10,7 +10,11 @@ use crate::time::UnixTime;
 
 /// The head of the request to the store that serves `request`, not yet signed: the fields of
 /// `headers` and nothing else of the client's.
-pub(super) fn head(config: &Config, request: &operation::Request, mut headers: Headers) -> RequestHead {
+pub(super) fn head(
+    config: &Config,
+    request: &operation::Request,
+    mut headers: Headers,
+) -> RequestHead {
     let (authority, target) = address(config, request);
     headers.set("user-agent", USER_AGENT);
     RequestHead {
@@ -54,7 +58,11 @@ pub(super) fn sign(
 /// # Errors
 ///
 /// A head that can't be signed.
-pub(super) fn doomed(config: &Config, head: &RequestHead, now: UnixTime) -> Result<RequestHead, Error> {
+pub(super) fn doomed(
+    config: &Config,
+    head: &RequestHead,
+    now: UnixTime,
+) -> Result<RequestHead, Error> {
     let mut doomed = head.clone();
     doomed.headers.set("content-length", "1");
     sign(config, &mut doomed, EMPTY_SHA256, now)?;
