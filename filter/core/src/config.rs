@@ -923,3 +923,230 @@ fn ttl_seconds() -> u64 {
 fn grace_seconds() -> u64 {
     3_600
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = r#"{
+        "endpoints": {"path_style": ["localhost"], "virtual_host_suffixes": ["s3.localhost"]},
+        "regions": ["us-east-1", "eu-central-1"],
+        "store": {"host": "store:9000", "region": "us-east-1", "signing": "filter",
+                  "access_key_id": {"env": "STORE_ID"}, "secret_access_key": {"env": "STORE_SECRET"}},
+        "clients": [{"access_key_id": "CLIENT", "secret_access_key": "secret",
+                     "permissions": [{"buckets": ["photos-*"], "prefixes": ["public/"], "actions": ["read"]}]}],
+        "buckets": [{"name": "photos-old", "class": "deny"},
+                    {"name": "photos-*", "class": "encrypted", "key_ring": "default"}],
+        "key_rings": {"default": {"active": "kek-2", "readable": ["kek-1"], "service": "dev"}},
+        "key_services": {"dev": {"type": "static", "keks": {
+            "kek-1": "1111111111111111111111111111111111111111111111111111111111111111",
+            "kek-2": "2222222222222222222222222222222222222222222222222222222222222222"}}}
+    }"#;
+
+    fn parse(json: &str) -> Result<Config, Error> {
+        Config::parse(json.as_bytes(), |name| match name {
+            "STORE_ID" => Some("STORE".to_owned()),
+            "STORE_SECRET" => Some("store-secret".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_valid_configuration_has_careful_defaults() {
+        let config = parse(VALID).unwrap();
+        assert_eq!(config.region(), "us-east-1");
+        assert_eq!(config.unsigned_payload, UnsignedPayload::Tls);
+        assert!(config.sse_hint && config.store.metadata_digest);
+        assert_eq!(config.store.payload_integrity, PayloadIntegrity::Unsigned);
+        let Some(BucketClass::Encrypted(encryption)) =
+            config.bucket_rule("photos-1").map(|rule| &rule.class)
+        else {
+            panic!("not encrypted");
+        };
+        assert_eq!(encryption.binding, Binding::BucketAndKey);
+        assert!(encryption.key_ring.may_read(&KekId::new("kek-1").unwrap()));
+        assert!(!encryption.key_ring.may_read(&KekId::new("kek-3").unwrap()));
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides_and_none_means_denied() {
+        let config = parse(VALID).unwrap();
+        assert!(matches!(
+            config.bucket_rule("photos-old").unwrap().class,
+            BucketClass::Deny
+        ));
+        assert!(config.bucket_rule("other").is_none());
+    }
+
+    #[test]
+    fn a_client_may_what_it_was_granted_and_nothing_else() {
+        let config = parse(VALID).unwrap();
+        let client = config.client("CLIENT").unwrap();
+        let may = |permission, bucket, key| client.may(permission, Some(bucket), Some(key));
+        assert!(may(Permission::Read, "photos-1", "public/a"));
+        assert!(!may(Permission::Read, "photos-1", "private/a"));
+        assert!(!may(Permission::Read, "documents", "public/a"));
+        assert!(!may(Permission::Write, "photos-1", "public/a"));
+        assert!(config.client("client").is_none());
+    }
+
+    /// Each change of a valid configuration, with the field that the message has to name.
+    #[test]
+    fn every_mistake_is_named() {
+        let changes = [
+            (
+                r#""regions": ["us-east-1", "eu-central-1"],"#,
+                r#""regions": [],"#,
+                "regions",
+            ),
+            (r#""regions""#, r#""region""#, "region"),
+            (
+                r#""host": "store:9000""#,
+                r#""host": "http://store/""#,
+                "store.host",
+            ),
+            (r#""host": "store:9000""#, r#""host": " ""#, "store.host"),
+            (
+                r#""signing": "filter""#,
+                r#""signing": "envoy""#,
+                "store.signing",
+            ),
+            (
+                r#""signing": "filter""#,
+                r#""signing": "none""#,
+                "store.signing",
+            ),
+            (r#""signing": "filter","#, "", "store"),
+            (
+                r#""access_key_id": {"env": "STORE_ID"}, "#,
+                "",
+                "store.access_key_id",
+            ),
+            (
+                r#"{"env": "STORE_SECRET"}"#,
+                r#"{"env": "UNSET"}"#,
+                "store.secret_access_key",
+            ),
+            (
+                r#"{"env": "STORE_SECRET"}"#,
+                r#"{"env": "EMPTY"}"#,
+                "store.secret_access_key",
+            ),
+            (
+                r#""secret_access_key": "secret""#,
+                r#""secret_access_key": """#,
+                "clients[0].secret_access_key",
+            ),
+            (
+                r#""access_key_id": "CLIENT""#,
+                r#""access_key_id": "A/B""#,
+                "clients[0].access_key_id",
+            ),
+            (
+                r#""actions": ["read"]"#,
+                r#""actions": ["reed"]"#,
+                "clients[0].permissions[0].actions[0]",
+            ),
+            (
+                r#""class": "deny""#,
+                r#""class": "plain""#,
+                "buckets[0].class",
+            ),
+            (
+                r#", "key_ring": "default"}],"#,
+                "}],",
+                "buckets[1].key_ring",
+            ),
+            (
+                r#""key_ring": "default"}]"#,
+                r#""key_ring": "other"}]"#,
+                "buckets[1].key_ring",
+            ),
+            (
+                r#""service": "dev""#,
+                r#""service": "other""#,
+                "key_rings.default.service",
+            ),
+            (
+                r#""active": "kek-2""#,
+                r#""active": "kek 2""#,
+                "key_rings.default.active",
+            ),
+            (
+                r#""active": "kek-2""#,
+                r#""active": "kek-3""#,
+                "key_rings.default",
+            ),
+            (
+                r#""type": "static""#,
+                r#""type": "vault""#,
+                "key_services.dev",
+            ),
+            (
+                "1111111111111111111111111111111111111111111111111111111111111111",
+                "11",
+                "key_services.dev.keks.kek-1",
+            ),
+            (
+                "1111111111111111111111111111111111111111111111111111111111111111",
+                "0000000000000000000000000000000000000000000000000000000000000000",
+                "key_services.dev.keks.kek-1",
+            ),
+            (
+                "1111111111111111111111111111111111111111111111111111111111111111",
+                "+111111111111111111111111111111111111111111111111111111111111111",
+                "key_services.dev.keks.kek-1",
+            ),
+            (
+                r#""key_rings""#,
+                r#""limits": {"max_header_bytes": 0}, "key_rings""#,
+                "limits.max_header_bytes",
+            ),
+            (
+                r#""key_rings""#,
+                r#""surprise": 1, "key_rings""#,
+                "surprise",
+            ),
+            (
+                r#"{"path_style": ["localhost"], "virtual_host_suffixes": ["s3.localhost"]}"#,
+                "{}",
+                "endpoints",
+            ),
+        ];
+        for (from, to, field) in changes {
+            assert!(VALID.contains(from), "{from}");
+            let error = parse(&VALID.replacen(from, to, 1)).unwrap_err();
+            assert!(
+                error.field.starts_with(field) || error.problem.contains(field),
+                "{from} -> {to}: {error}"
+            );
+            assert!(!error.to_string().contains("store-secret"), "{error}");
+        }
+        assert!(parse("").is_err() && parse("{}").is_err() && parse(&format!("{VALID}x")).is_err());
+    }
+
+    #[test]
+    fn a_pattern_never_counts_a_byte_twice() {
+        for (pattern, text, fits) in [
+            ("*", "", true),
+            ("", "", true),
+            ("", "a", false),
+            ("a*", "a", true),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "acb", false),
+            ("*-logs", "app-logs", true),
+            ("*-logs", "app-logs-x", false),
+            ("ab*ba", "aba", false),
+            ("*a*a*", "a", false),
+        ] {
+            assert_eq!(
+                Pattern::new(pattern).matches(text),
+                fits,
+                "{pattern} {text}"
+            );
+        }
+    }
+}

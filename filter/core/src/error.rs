@@ -530,3 +530,251 @@ fn unsupported_trailer() -> S3Error {
     S3Error::new(ErrorCode::InvalidRequest)
         .with_message("The value specified in the x-amz-trailer header is not supported")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        let json = r#"{
+            "endpoints": {"path_style": ["localhost"]}, "regions": ["filter-region"],
+            "store": {"host": "secret-store-host", "region": "store-region", "signing": "envoy"},
+            "clients": [{"access_key_id": "C", "secret_access_key": "s",
+                         "permissions": [{"buckets": ["*"], "actions": ["read"]}]}],
+            "buckets": [{"name": "*", "class": "deny"}], "key_rings": {}, "key_services": {}
+        }"#;
+        Config::parse(json.as_bytes(), |_| None).unwrap()
+    }
+
+    /// Every variant once, with the answer of S3 and whose fault it is.
+    fn table() -> Vec<(Error, &'static str, u16, Fault)> {
+        use Fault::{Client, Filter, KeyService, Store};
+        let region = Malformed::Region;
+        vec![
+            (
+                Error::Refused(Refusal::MethodNotAllowed),
+                "MethodNotAllowed",
+                405,
+                Client,
+            ),
+            (
+                Error::Refused(Refusal::VendorExtension),
+                "NotImplemented",
+                501,
+                Client,
+            ),
+            (
+                Error::Refused(Refusal::ConflictingSubresources),
+                "InvalidRequest",
+                400,
+                Client,
+            ),
+            (
+                Error::Refused(Refusal::KeyTooLong { len: 1025 }),
+                "KeyTooLongError",
+                400,
+                Client,
+            ),
+            (Error::Query(uri::InvalidEscape), "InvalidURI", 400, Client),
+            (
+                Error::HeadTooLarge { maximum: 1 },
+                "RequestHeaderSectionTooLarge",
+                400,
+                Client,
+            ),
+            (Error::Anonymous, "AccessDenied", 403, Client),
+            (Error::UnknownAccessKeyId, "InvalidAccessKeyId", 403, Client),
+            (
+                Error::Signature(sigv4::Error::SignatureDoesNotMatch),
+                "SignatureDoesNotMatch",
+                403,
+                Client,
+            ),
+            (
+                Error::Signature(sigv4::Error::Expired),
+                "AccessDenied",
+                403,
+                Client,
+            ),
+            (
+                Error::Signature(sigv4::Error::RequestTimeTooSkewed),
+                "RequestTimeTooSkewed",
+                403,
+                Client,
+            ),
+            (
+                Error::Signature(sigv4::Error::AuthorizationHeaderMalformed(region)),
+                "AuthorizationHeaderMalformed",
+                400,
+                Client,
+            ),
+            (
+                Error::Signature(sigv4::Error::AuthorizationQueryParameters(region)),
+                "AuthorizationQueryParametersError",
+                400,
+                Client,
+            ),
+            (
+                Error::HeadersNotSigned {
+                    names: vec!["x-amz-acl".to_owned()],
+                },
+                "AccessDenied",
+                403,
+                Client,
+            ),
+            (Error::AccessDenied, "AccessDenied", 403, Client),
+            (Error::CorsDisabled, "AccessForbidden", 403, Client),
+            (Error::UnsignedPayload, "InvalidRequest", 400, Client),
+            (
+                Error::NotImplemented(Operation::CopyObject),
+                "NotImplemented",
+                501,
+                Client,
+            ),
+            (
+                Error::NotImplementedHeader("range"),
+                "NotImplemented",
+                501,
+                Client,
+            ),
+            (
+                Error::MissingContentLength,
+                "MissingContentLength",
+                411,
+                Client,
+            ),
+            (Error::InvalidContentLength, "InvalidArgument", 400, Client),
+            (Error::StreamingNotAllowed, "InvalidRequest", 400, Client),
+            (
+                Error::EntityTooLarge { proposed: 1 << 33 },
+                "EntityTooLarge",
+                400,
+                Client,
+            ),
+            (
+                Error::BodyTooLarge { maximum: 1 },
+                "MaxMessageLengthExceeded",
+                400,
+                Client,
+            ),
+            (
+                Error::MetadataTooLarge {
+                    size: 2,
+                    maximum: 1,
+                },
+                "MetadataTooLarge",
+                400,
+                Client,
+            ),
+            (Error::IncompleteBody, "IncompleteBody", 400, Client),
+            (Error::Trailers, "InvalidRequest", 400, Client),
+            (
+                Error::AwsChunked(aws_chunked::Error::MissingTrailer),
+                "MalformedTrailerError",
+                400,
+                Client,
+            ),
+            (
+                Error::AwsChunked(aws_chunked::Error::EncodedLength),
+                "InternalError",
+                500,
+                Filter,
+            ),
+            (
+                Error::Checksum(checksum::Error::ChecksumMismatch(Algorithm::Crc32)),
+                "BadDigest",
+                400,
+                Client,
+            ),
+            (
+                Error::Checksum(checksum::Error::InvalidContentMd5),
+                "InvalidDigest",
+                400,
+                Client,
+            ),
+            (
+                Error::Checksum(checksum::Error::XAmzContentSha256Mismatch {
+                    client: [1; 32],
+                    computed: [2; 32],
+                }),
+                "XAmzContentSHA256Mismatch",
+                400,
+                Client,
+            ),
+            (Error::UnencryptedObject, "AccessDenied", 403, Store),
+            (Error::RepeatedEnvelope, "InternalError", 500, Store),
+            (Error::UnknownKek, "InternalError", 500, Store),
+            (
+                Error::Envelope(envelope::Error::Unwrap),
+                "InternalError",
+                500,
+                Store,
+            ),
+            (Error::StoredLength, "InternalError", 500, Store),
+            (Error::MetadataDigest, "InternalError", 500, Store),
+            (
+                Error::Segment(segment::Error::Footer),
+                "InternalError",
+                500,
+                Store,
+            ),
+            (
+                Error::Segment(segment::Error::PlaintextLength),
+                "InternalError",
+                500,
+                Filter,
+            ),
+            (Error::TruncatedResponse, "InternalError", 500, Store),
+            (Error::StoreMisbehaves, "InternalError", 500, Store),
+            (Error::StoreUnreachable, "ServiceUnavailable", 503, Store),
+            (Error::StoreRefusesCredentials, "InternalError", 500, Filter),
+            (Error::KeyUnavailable, "ServiceUnavailable", 503, KeyService),
+            (Error::LengthMismatch, "InternalError", 500, Filter),
+            (Error::OutOfOrder, "InternalError", 500, Filter),
+        ]
+    }
+
+    #[test]
+    fn every_error_has_its_answer_and_its_fault() {
+        let config = config();
+        for (error, code, status, fault) in table() {
+            let answer = error.to_s3_error(&config);
+            assert_eq!(
+                (answer.code().as_str(), answer.status()),
+                (code, status),
+                "{error:?}"
+            );
+            assert_eq!(error.fault(), fault, "{error:?}");
+        }
+    }
+
+    /// RSP-6: an answer leaks nothing of the store or of what was computed.
+    #[test]
+    fn rsp_6_answers_do_not_tell_of_the_store() {
+        let config = config();
+        for (error, ..) in table() {
+            let document = error.to_s3_error(&config).to_xml("/bucket/key", "ID");
+            for secret in [
+                "secret-store-host",
+                "store-region",
+                "envelope",
+                "segment",
+                "KEK",
+            ] {
+                assert!(!document.contains(secret), "{error:?} {document}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_labels() {
+        for (error, ..) in table() {
+            let name = error.name();
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{name}"
+            );
+        }
+    }
+}

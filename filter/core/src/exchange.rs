@@ -574,15 +574,14 @@ impl Exchange {
             .ok_or(Error::UnknownAccessKeyId)?;
         let verified = authorization
             .verify(head, &query, &client.credentials, &config.regions, now)
-            .map_err(|error| match error {
-                sigv4::Error::HeadersNotSigned => Error::HeadersNotSigned {
-                    names: authorization
-                        .headers_not_signed(head)
-                        .into_iter()
-                        .map(str::to_owned)
-                        .collect(),
-                },
-                error => Error::Signature(error),
+            .map_err(|error| {
+                if error != sigv4::Error::HeadersNotSigned {
+                    return Error::Signature(error);
+                }
+                let names = authorization.headers_not_signed(head);
+                Error::HeadersNotSigned {
+                    names: names.into_iter().map(str::to_owned).collect(),
+                }
             })?;
         self.summary.access_key_id = Some(client.credentials.access_key_id.clone());
         if matches!(

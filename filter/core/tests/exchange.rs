@@ -5,6 +5,10 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::type_complexity,
+    clippy::wildcard_enum_match_arm,
     reason = "a test"
 )]
 
@@ -613,7 +617,10 @@ impl Client {
                     Framing::SignedChunksTrailer => {
                         ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", true, true)
                     }
-                    _ => ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", false, true),
+                    Framing::UnsignedTrailer
+                    | Framing::Sha256
+                    | Framing::Unsigned
+                    | Framing::Md5 => ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", false, true),
                 };
                 if trailer {
                     head.headers.set("x-amz-trailer", "x-amz-checksum-sha256");

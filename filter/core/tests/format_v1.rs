@@ -5,8 +5,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::as_conversions,
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
     reason = "a test"
 )]
 

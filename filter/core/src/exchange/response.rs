@@ -93,14 +93,12 @@ pub(super) fn error_reply(error: &S3Error, identity: &Identity) -> Reply {
         ("content-type".to_owned(), "application/xml".to_owned()),
         ("x-amz-request-id".to_owned(), identity.request_id.clone()),
     ];
-    match error.code() {
-        ErrorCode::MethodNotAllowed => {
-            headers.push(("allow".to_owned(), ALLOWED_METHODS.to_owned()))
-        }
-        ErrorCode::ServiceUnavailable | ErrorCode::SlowDown => {
-            headers.push(("retry-after".to_owned(), "1".to_owned()));
-        }
-        _ => {}
+    let code = error.code();
+    if code == ErrorCode::MethodNotAllowed {
+        headers.push(("allow".to_owned(), ALLOWED_METHODS.to_owned()));
+    }
+    if code == ErrorCode::ServiceUnavailable || code == ErrorCode::SlowDown {
+        headers.push(("retry-after".to_owned(), "1".to_owned()));
     }
     let body = if identity.is_head {
         Vec::new()

@@ -385,3 +385,66 @@ fn user_metadata_len(headers: &Headers) -> u64 {
 const EMPTY_CRC32C: &str = "AAAAAA==";
 /// S3's limit, in bytes.
 const MAX_USER_METADATA_LEN: u64 = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sigv4::Verified;
+
+    /// An upload of 20 000 bytes whose head told the store that `declared_len` bytes come.
+    fn upload(declared_len: u64) -> Upload {
+        let verified = Verified {
+            payload: Payload::Unsigned,
+            chunk_signatures: None,
+        };
+        let checks = PayloadChecks::from_headers(&Headers::new(), None).unwrap();
+        Upload {
+            intake: Intake::new(verified, checks, 20_000, Vec::new()).unwrap(),
+            sealer: Some(Sealer::new(&DataKey::from_bytes([1; 32]), 20_000, [2; 8]).unwrap()),
+            encoder: None,
+            sealed: Vec::new(),
+            declared_len,
+            emitted_len: 0,
+            checksum: None,
+        }
+    }
+
+    fn run(upload: &mut Upload) -> Result<(), Error> {
+        let mut out = Vec::new();
+        for (piece, end_of_stream) in [
+            (&[7; 10_000][..], false),
+            (&[7; 10_000], false),
+            (&[], true),
+        ] {
+            out.clear();
+            upload.body(piece, end_of_stream, &mut out)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_length_that_differs_from_the_declared_one_never_reaches_the_wire() {
+        let right = layout::stored_len(20_000).unwrap();
+        assert_eq!(run(&mut upload(right)), Ok(()));
+        for wrong in [right - 1, right + 1, 0, 1, 8228, 2 * 8228, u64::MAX] {
+            assert_eq!(
+                run(&mut upload(wrong)),
+                Err(Error::LengthMismatch),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn before_the_commit_a_byte_is_always_missing() {
+        let mut upload = upload(layout::stored_len(20_000).unwrap());
+        let mut out = Vec::new();
+        upload.body(&[7; 20_000], false, &mut out).unwrap();
+        assert!(!upload.is_complete());
+        assert_eq!(out.len(), 2 * 8228);
+        assert!(upload.checksum().is_none());
+        out.clear();
+        upload.body(&[], true, &mut out).unwrap();
+        assert!(upload.is_complete() && upload.checksum().is_some());
+    }
+}
