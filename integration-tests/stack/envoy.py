@@ -189,7 +189,13 @@ def edit_store_cluster(cluster: dict[str, Any], options: Options, store: Store) 
     if options.signing == "envoy" and options.filter:
         protocol = yaml.safe_load(SIGNING_BY_ENVOY.read_text())
         for values in protocol.values():
-            values["http_filters"][0]["typed_config"]["region"] = store.region
+            signing = values["http_filters"][0]["typed_config"]
+            signing["region"] = store.region
+            # From the environment, and not by asking the network for an instance's metadata.
+            signing["credential_provider"] = {
+                "custom_credential_provider_chain": True,
+                "environment_credential_provider": {},
+            }
         cluster["typed_extension_protocol_options"] = protocol
 
 
