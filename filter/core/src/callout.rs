@@ -2,6 +2,8 @@
 //!
 //! The core only describes them; the host sends them and hands the reply back.
 
+use zeroize::Zeroizing;
+
 use crate::head::{Headers, RequestHead, ResponseHead};
 
 /// A request that the host is to send.
@@ -26,18 +28,36 @@ pub enum CalloutTarget {
     Cluster(String),
 }
 
-/// What came of a callout.
-#[derive(Clone, Debug)]
+/// What came of a callout. Its body may be a key: it is zeroised, and does not print.
+#[derive(Clone)]
 pub enum CalloutReply {
     /// A whole response.
     Response {
         /// Its head.
         head: ResponseHead,
         /// Its whole body.
-        body: Vec<u8>,
+        body: Zeroizing<Vec<u8>>,
         /// Its trailers.
         trailers: Headers,
     },
     /// No response: it could not be sent, was reset, or was too large.
     Failed,
+}
+
+impl core::fmt::Debug for CalloutReply {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Response {
+                head,
+                body,
+                trailers,
+            } => formatter
+                .debug_struct("Response")
+                .field("head", head)
+                .field("body_len", &body.len())
+                .field("trailers", trailers)
+                .finish(),
+            Self::Failed => formatter.write_str("Failed"),
+        }
+    }
 }

@@ -47,7 +47,7 @@ impl Config {
         let raw: RawConfig =
             serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
                 let field = error.path().to_string();
-                Error::new(field, error.into_inner().to_string())
+                Error::new(field, without_value(&error.into_inner().to_string()))
             })?;
         deserializer
             .end()
@@ -140,21 +140,39 @@ pub struct Client {
 }
 
 impl Client {
-    /// Tells whether the client may do what needs `permission` on `bucket` and, where the request
-    /// names an object, on `object_key`.
-    pub fn may(
-        &self,
-        permission: Permission,
-        bucket: Option<&str>,
-        object_key: Option<&str>,
-    ) -> bool {
-        self.permissions.iter().any(|grant| {
-            grant.actions.contains(&permission)
-                && bucket.is_none_or(|bucket| grant.buckets.iter().any(|name| name.matches(bucket)))
-                && object_key
-                    .is_none_or(|key| grant.prefixes.iter().any(|prefix| prefix.matches(key)))
-        })
+    /// Tells whether the client may do what needs `permission` within `scope`.
+    ///
+    /// An operation on a whole bucket is within a grant for every key only, one on the service
+    /// within a grant for every bucket and key only.
+    pub fn may(&self, permission: Permission, scope: Scope<'_>) -> bool {
+        self.permissions
+            .iter()
+            .any(|grant| grant.actions.contains(&permission) && grant.covers(scope))
     }
+}
+
+/// What an operation is about.
+#[derive(Clone, Copy, Debug)]
+pub enum Scope<'a> {
+    /// All buckets.
+    Service,
+    /// Whether and where a bucket is.
+    BucketExistence {
+        /// Its name.
+        bucket: &'a str,
+    },
+    /// A bucket and all that is in it.
+    Bucket {
+        /// Its name.
+        bucket: &'a str,
+    },
+    /// An object.
+    Object {
+        /// The bucket's name.
+        bucket: &'a str,
+        /// The object key, decoded.
+        object_key: &'a str,
+    },
 }
 
 /// What a client may do where.
@@ -166,6 +184,38 @@ pub struct Grant {
     pub prefixes: Vec<Pattern>,
     /// The actions.
     pub actions: Vec<Permission>,
+}
+
+impl Grant {
+    fn covers(&self, scope: Scope<'_>) -> bool {
+        let bucket = |bucket: &str| self.buckets.iter().any(|name| name.matches(bucket));
+        let every_key = self.prefixes.iter().any(Pattern::is_everything);
+        match scope {
+            Scope::Service => every_key && self.buckets.iter().any(Pattern::is_everything),
+            Scope::BucketExistence { bucket: name } => bucket(name),
+            Scope::Bucket { bucket: name } => bucket(name) && every_key,
+            // A store that resolves `..` would find another key than the one that was granted.
+            Scope::Object {
+                bucket: name,
+                object_key,
+            } if object_key
+                .split('/')
+                .any(|segment| matches!(segment, "." | "..")) =>
+            {
+                bucket(name) && every_key
+            }
+            Scope::Object {
+                bucket: name,
+                object_key,
+            } => {
+                bucket(name)
+                    && self
+                        .prefixes
+                        .iter()
+                        .any(|prefix| prefix.matches(object_key))
+            }
+        }
+    }
 }
 
 /// What is done with the buckets of a name.
@@ -271,6 +321,11 @@ impl Pattern {
         } else {
             Self::new(&format!("{text}*"))
         }
+    }
+
+    /// Tells whether every text fits.
+    pub fn is_everything(&self) -> bool {
+        self.pieces.len() > 1 && self.pieces.iter().all(String::is_empty)
     }
 
     /// Tells whether `text` fits.
@@ -439,9 +494,12 @@ impl Checker<'_> {
             region: non_blank("store.region", raw.region)?,
             signing,
             payload_integrity: raw.payload_integrity,
-            cluster: raw.cluster,
+            cluster: raw
+                .cluster
+                .map(|cluster| non_blank("store.cluster", cluster))
+                .transpose()?,
             metadata_digest: raw.metadata_digest,
-            timeout_ms: positive("store.timeout_ms", raw.timeout_ms)?,
+            timeout_ms: timeout("store.timeout_ms", raw.timeout_ms)?,
         })
     }
 
@@ -502,15 +560,21 @@ impl Checker<'_> {
             } => Ok(KeyService::Constellation(CalloutService {
                 cluster: non_blank(&format!("{field}.cluster"), cluster)?,
                 authority: non_blank(&format!("{field}.authority"), authority)?,
-                timeout_ms: positive(&format!("{field}.timeout_ms"), timeout_ms)?,
+                timeout_ms: timeout(&format!("{field}.timeout_ms"), timeout_ms)?,
                 ttl_seconds: positive(&format!("{field}.ttl_seconds"), ttl_seconds)?,
                 grace_seconds,
             })),
             RawKeyService::Static { keks } => {
                 let mut checked = BTreeMap::new();
                 for (name, secret) in keks {
+                    // An id and its KEK in each other's place must not end up in a log.
+                    let kek_id = KekId::new(&name).map_err(|_| {
+                        Error::new(
+                            format!("{field}.keks"),
+                            format!("a name of {} bytes is no KEK id: {KEK_ID_RULE}", name.len()),
+                        )
+                    })?;
                     let field = format!("{field}.keks.{name}");
-                    let kek_id = kek_id(&field, &name)?;
                     let text = self.secret(&field, secret)?;
                     checked.insert(kek_id, static_kek(&field, &text)?);
                 }
@@ -563,6 +627,18 @@ fn bucket_rule(
     key_rings: &BTreeMap<String, KeyRing>,
 ) -> Result<BucketRule, Error> {
     let name = Pattern::new(&non_blank(&format!("{field}.name"), raw.name)?);
+    if let Some(logical_name) = &raw.logical_name {
+        let field = format!("{field}.logical_name");
+        if logical_name.is_empty() || logical_name.len() > 255 {
+            return Err(Error::new(field, "must have 1 to 255 bytes"));
+        }
+        if name.pieces.len() > 1 {
+            return Err(Error::new(
+                field,
+                "a rule for several buckets can't give them one name: the store could swap their objects",
+            ));
+        }
+    }
     let class = match raw.class {
         RawClass::Deny => BucketClass::Deny,
         RawClass::Encrypted => {
@@ -642,12 +718,7 @@ fn limits(raw: &RawLimits) -> Result<Limits, Error> {
 }
 
 fn kek_id(field: &str, text: &str) -> Result<KekId, Error> {
-    KekId::new(text).map_err(|_| {
-        Error::new(
-            field,
-            format!("`{text}` is no KEK id: 1 to 32 of A-Z a-z 0-9 . _ : / -"),
-        )
-    })
+    KekId::new(text).map_err(|_| Error::new(field, format!("`{text}` is no KEK id: {KEK_ID_RULE}")))
 }
 
 fn static_kek(field: &str, text: &str) -> Result<Kek, Error> {
@@ -693,12 +764,35 @@ fn non_blank(field: &str, text: String) -> Result<String, Error> {
     Ok(text)
 }
 
+/// A message of the JSON parser without the text that it quotes: a secret may stand in the wrong
+/// place.
+fn without_value(message: &str) -> String {
+    match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if first < last => {
+            let before = message.get(..first).unwrap_or_default();
+            let behind = message.get(last..).unwrap_or_default();
+            format!("{before}\"…{behind}")
+        }
+        (Some(_) | None, _) => message.to_owned(),
+    }
+}
+
+fn timeout(field: &str, milliseconds: u64) -> Result<u64, Error> {
+    if milliseconds > MAX_TIMEOUT_MS {
+        return Err(Error::new(field, "must be at most 3600000 (an hour)"));
+    }
+    positive(field, milliseconds)
+}
+
 fn positive(field: &str, value: u64) -> Result<u64, Error> {
     if value == 0 {
         return Err(Error::new(field, "must be greater than 0"));
     }
     Ok(value)
 }
+
+const KEK_ID_RULE: &str = "1 to 32 of A-Z a-z 0-9 . _ : / -";
+const MAX_TIMEOUT_MS: u64 = 3_600_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -983,12 +1077,36 @@ mod tests {
     fn a_client_may_what_it_was_granted_and_nothing_else() {
         let config = parse(VALID).unwrap();
         let client = config.client("CLIENT").unwrap();
-        let may = |permission, bucket, key| client.may(permission, Some(bucket), Some(key));
+        let may = |permission, bucket, object_key| {
+            client.may(permission, Scope::Object { bucket, object_key })
+        };
         assert!(may(Permission::Read, "photos-1", "public/a"));
         assert!(!may(Permission::Read, "photos-1", "private/a"));
         assert!(!may(Permission::Read, "documents", "public/a"));
         assert!(!may(Permission::Write, "photos-1", "public/a"));
         assert!(config.client("client").is_none());
+    }
+
+    #[test]
+    fn a_grant_for_some_keys_is_none_for_the_bucket_or_for_a_key_that_leaves_it() {
+        let config = parse(VALID).unwrap();
+        let client = config.client("CLIENT").unwrap();
+        let bucket = "photos-1";
+        assert!(client.may(Permission::Read, Scope::BucketExistence { bucket }));
+        assert!(!client.may(Permission::Read, Scope::Bucket { bucket }));
+        assert!(!client.may(Permission::Read, Scope::Service));
+        for object_key in ["public/../private", "public/./a", "public/.."] {
+            assert!(!client.may(Permission::Read, Scope::Object { bucket, object_key }));
+        }
+        let json = VALID.replace(r#""prefixes": ["public/"], "#, "");
+        let config = parse(&json).unwrap();
+        let client = config.client("CLIENT").unwrap();
+        assert!(client.may(Permission::Read, Scope::Bucket { bucket }));
+        assert!(
+            !client.may(Permission::Read, Scope::Service),
+            "only some buckets"
+        );
+        assert!(Pattern::new("*").is_everything() && !Pattern::new("").is_everything());
     }
 
     /// Each change of a valid configuration, with the field that the message has to name.
@@ -1099,6 +1217,31 @@ mod tests {
                 "key_services.dev.keks.kek-1",
             ),
             (
+                r#""name": "photos-*", "#,
+                r#""name": "photos-*", "logical_name": "x", "#,
+                "buckets[1].logical_name",
+            ),
+            (
+                r#""name": "photos-*", "#,
+                r#""name": "photos", "logical_name": "", "#,
+                "buckets[1].logical_name",
+            ),
+            (
+                r#""signing": "filter""#,
+                r#""signing": "filter", "timeout_ms": 4294967296"#,
+                "store.timeout_ms",
+            ),
+            (
+                r#""signing": "filter""#,
+                r#""signing": "filter", "cluster": """#,
+                "store.cluster",
+            ),
+            (
+                r#""kek-1": "1111111111111111111111111111111111111111111111111111111111111111""#,
+                r#""1111111111111111111111111111111111111111111111111111111111111111": "kek-1""#,
+                "key_services.dev.keks",
+            ),
+            (
                 r#""key_rings""#,
                 r#""limits": {"max_header_bytes": 0}, "key_rings""#,
                 "limits.max_header_bytes",
@@ -1121,8 +1264,21 @@ mod tests {
                 error.field.starts_with(field) || error.problem.contains(field),
                 "{from} -> {to}: {error}"
             );
-            assert!(!error.to_string().contains("store-secret"), "{error}");
+            let message = error.to_string();
+            assert!(
+                !message.contains("store-secret") && !message.contains("11111111"),
+                "{message}"
+            );
         }
+        let start = VALID
+            .find(
+                r#"{
+            "kek-1""#,
+            )
+            .unwrap();
+        let no_table = format!("{}\"{}\"}}}}}}", &VALID[..start], "9".repeat(64));
+        let error = parse(&no_table).unwrap_err();
+        assert!(!error.to_string().contains("999"), "{error}");
         assert!(parse("").is_err() && parse("{}").is_err() && parse(&format!("{VALID}x")).is_err());
     }
 

@@ -353,6 +353,7 @@ fn refused(refusal: Refusal) -> S3Error {
         Refusal::MissingParameter(name) => {
             argument(name).with_message("A query string parameter is missing.")
         }
+        Refusal::TooManyParameters => invalid("There are too many query string parameters."),
         Refusal::RepeatedParameter => S3Error::new(ErrorCode::InvalidArgument)
             .with_message("A query string parameter is given more than once."),
         Refusal::InvalidParameter(name) => {

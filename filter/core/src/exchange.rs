@@ -13,7 +13,8 @@
 //! request   Head ─► AwaitKey ─► Upload ─────────► Done
 //!             │                                    ▲
 //!             ├──► Ignore (no body is expected) ───┤
-//!             └──► Collect (a body that must be whole before anything is sent)
+//!             ├──► Forward (a body that is no object's) ────────┤
+//!             └──► Collect (the framing of an empty object) ───┘
 //!
 //! response  Head ─► AwaitKey ─► Download ───────► Done
 //!             │                                    ▲
@@ -38,13 +39,13 @@ use std::rc::Rc;
 
 use crate::callout::{Callout, CalloutReply};
 use crate::checksum::Checksum;
-use crate::config::{BucketClass, Client, Config, Encryption, UnsignedPayload};
+use crate::config::{BucketClass, Client, Config, Encryption, Scope, UnsignedPayload};
 use crate::envelope;
 use crate::error::{Error, Fault};
 use crate::head::{RequestHead, ResponseHead};
 use crate::key_cache::{KeyCache, KeyName};
 use crate::key_wrap::Binding;
-use crate::operation::{self, Operation, Permission};
+use crate::operation::{self, Operation, Permission, StoreAddressing};
 use crate::s3_error::S3Error;
 use crate::sigv4::{self, Authorization, Payload, Verified};
 use crate::time::UnixTime;
@@ -53,6 +54,7 @@ use crate::uri::Query;
 use collect::Collected;
 use download::{Download, DownloadPlan};
 use failure::{Failure, Probe};
+use forward::Forwarding;
 use upload::{Upload, UploadPlan};
 
 /// One HTTP exchange.
@@ -188,6 +190,8 @@ enum RequestState {
     Upload(Box<Upload>),
     /// A body that nobody expects; it is not forwarded.
     Ignore,
+    /// A body that goes through, but for its last byte.
+    Forward(Box<Forwarding>),
     /// A body that must be whole before the real request is sent.
     Collect(Box<Collected>),
     /// The body has been dealt with.
@@ -312,6 +316,9 @@ impl Exchange {
             RequestState::Upload(upload) => upload
                 .body(piece, end_of_stream, out)
                 .map(|()| BodyAction::Replace),
+            RequestState::Forward(forwarding) => forwarding
+                .body(piece, end_of_stream, out)
+                .map(|()| BodyAction::Replace),
             RequestState::Collect(collected) => match collected.body(piece, end_of_stream) {
                 Ok(Some(checksum)) => self.call_for_collected(checksum, now),
                 Ok(None) => Ok(BodyAction::Replace),
@@ -334,12 +341,15 @@ impl Exchange {
         let complete = match &self.request {
             RequestState::Upload(upload) => upload.is_complete(),
             RequestState::Ignore | RequestState::Done => true,
-            RequestState::Head | RequestState::AwaitKey(_) | RequestState::Collect(_) => false,
+            RequestState::Head
+            | RequestState::AwaitKey(_)
+            | RequestState::Forward(_)
+            | RequestState::Collect(_) => false,
         };
         if complete {
             BodyAction::Keep
         } else {
-            self.fail_body(&Error::IncompleteBody)
+            self.fail_body(&Error::Trailers)
         }
     }
 
@@ -353,11 +363,13 @@ impl Exchange {
     ) -> HeadAction<ResponseHead> {
         let plan = match core::mem::replace(&mut self.response, ResponseState::Done) {
             ResponseState::Head(plan) => plan,
-            // Upstream's word on a request that was never to complete; the callout has the answer.
-            ResponseState::Callout(plan) => {
+            // Upstream's word on a request that was never to complete: the callout has the answer.
+            ResponseState::Callout(plan) if matches!(self.request, RequestState::Done) => {
                 self.response = ResponseState::Callout(plan);
                 return HeadAction::Await(Wait::CalloutInFlight);
             }
+            // It came before the body was whole, and Envoy now drops the rest of the body.
+            ResponseState::Callout(plan) => plan,
             ResponseState::Done => return HeadAction::Pass,
             ResponseState::AwaitKey(_)
             | ResponseState::AwaitProbe(_)
@@ -441,6 +453,7 @@ impl Exchange {
             state @ (RequestState::Head
             | RequestState::Upload(_)
             | RequestState::Ignore
+            | RequestState::Forward(_)
             | RequestState::Collect(_)
             | RequestState::Done) => self.request = state,
         }
@@ -518,6 +531,14 @@ impl Exchange {
                 self.start_upload(Box::new(plan), keys, now)
             }
             (Operation::GetObject | Operation::HeadObject, Some(encryption)) => {
+                if matches!(
+                    verified.payload,
+                    Payload::StreamingSigned
+                        | Payload::StreamingSignedTrailer
+                        | Payload::StreamingUnsignedTrailer
+                ) {
+                    return Err(Error::StreamingNotAllowed);
+                }
                 let (head, expected) =
                     download::request(&config, &request, encryption, end_of_stream, now)?;
                 self.request = RequestState::Ignore;
@@ -525,19 +546,14 @@ impl Exchange {
                 Ok(HeadAction::Forward(head))
             }
             (operation, _) if forward::is_supported(operation) => {
-                let plan = ResponsePlan::Relay(operation);
-                if forward::has_body(&request, end_of_stream)? {
-                    let collected = Collected::forwarding(&config, &request, verified)?;
-                    let head = collected.doomed(&config, now)?;
-                    self.request = RequestState::Collect(Box::new(collected));
-                    self.response = ResponseState::Callout(plan);
-                    Ok(HeadAction::Forward(head))
-                } else {
-                    let head = forward::request(&config, &request, end_of_stream, now)?;
-                    self.request = RequestState::Ignore;
-                    self.response = ResponseState::Head(plan);
-                    Ok(HeadAction::Forward(head))
-                }
+                let (head, forwarding) =
+                    Forwarding::new(&config, &request, verified, end_of_stream, now)?;
+                self.request = match forwarding {
+                    Some(forwarding) => RequestState::Forward(Box::new(forwarding)),
+                    None => RequestState::Ignore,
+                };
+                self.response = ResponseState::Head(ResponsePlan::Relay(operation));
+                Ok(HeadAction::Forward(head))
             }
             (_, _) => Err(Error::NotImplemented(request.operation)),
         }
@@ -563,6 +579,9 @@ impl Exchange {
             });
         }
         let request = operation::classify(head, &config.addressing)?;
+        if config.store.addressing == StoreAddressing::VirtualHost {
+            request.check_virtual_host()?;
+        }
         self.summary.operation = Some(request.operation);
         if request.operation == Operation::Options {
             return Err(Error::CorsDisabled);
@@ -630,6 +649,7 @@ impl Exchange {
                     RequestState::Upload(_)
                     | RequestState::Head
                     | RequestState::AwaitKey(_)
+                    | RequestState::Forward(_)
                     | RequestState::Collect(_)
                     | RequestState::Done => return Err(Error::StoreMisbehaves),
                 };
@@ -661,10 +681,6 @@ impl Exchange {
     }
 
     fn pass_failure(&mut self, failure: Failure) -> HeadAction<ResponseHead> {
-        if let Some(bare) = failure.bare_head() {
-            self.response = ResponseState::Empty;
-            return HeadAction::Forward(bare);
-        }
         if failure.is_without_body() {
             return HeadAction::Reply(self.fail_with(&failure.without_code()));
         }
@@ -689,6 +705,7 @@ impl Exchange {
             | RequestState::AwaitKey(_)
             | RequestState::Upload(_)
             | RequestState::Ignore
+            | RequestState::Forward(_)
             | RequestState::Done => Err(Error::OutOfOrder),
         }
     }
@@ -721,22 +738,22 @@ impl Exchange {
             ResponsePlan::Stored(expected) => {
                 let checksum = self.collected_checksum.as_ref();
                 let head = expected.response(&self.config, &head, checksum)?;
-                Ok(response::reply(head, Vec::new()))
+                Ok(response::reply(head))
             }
-            ResponsePlan::Relay(operation) => {
-                Ok(response::reply(response::relayed(operation, &head), body))
+            ResponsePlan::Nothing | ResponsePlan::Object(_) | ResponsePlan::Relay(_) => {
+                Err(Error::OutOfOrder)
             }
-            ResponsePlan::Nothing | ResponsePlan::Object(_) => Err(Error::OutOfOrder),
         }
     }
 
     fn fail_body(&mut self, error: &Error) -> BodyAction {
         // Once the response's head is out, a second answer is impossible.
         let answered = match &self.response {
-            ResponseState::Head(_) | ResponseState::Callout(_) => false,
-            ResponseState::AwaitKey(_)
+            ResponseState::Head(_)
+            | ResponseState::AwaitKey(_)
             | ResponseState::AwaitProbe(_)
-            | ResponseState::Download(_)
+            | ResponseState::Callout(_) => false,
+            ResponseState::Download(_)
             | ResponseState::Empty
             | ResponseState::Relay
             | ResponseState::Failure(_)
@@ -784,7 +801,7 @@ fn authorise<'a>(
     request: &operation::Request,
 ) -> Result<Option<&'a Encryption>, Error> {
     let bucket = request.bucket.as_deref();
-    let object_key = request.object_key.as_deref();
+    let scope = Scope::of(request);
     let needed = [
         Some(request.operation.permission()),
         request.asks_for_acl().then_some(Permission::Acl),
@@ -795,7 +812,7 @@ fn authorise<'a>(
     if !needed
         .into_iter()
         .flatten()
-        .all(|permission| client.may(permission, bucket, object_key))
+        .all(|permission| client.may(permission, scope))
     {
         return Err(Error::AccessDenied);
     }
@@ -805,5 +822,25 @@ fn authorise<'a>(
     match config.bucket_rule(bucket).map(|rule| &rule.class) {
         Some(BucketClass::Encrypted(encryption)) => Ok(Some(encryption)),
         Some(BucketClass::Deny) | None => Err(Error::AccessDenied),
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// What of a client's grants `request` has to be within.
+    fn of(request: &'a operation::Request) -> Self {
+        match (request.bucket.as_deref(), request.object_key.as_deref()) {
+            (None, _) => Self::Service,
+            (Some(bucket), Some(object_key)) => Self::Object { bucket, object_key },
+            // Every client asks for these before it does anything else.
+            (Some(bucket), None)
+                if matches!(
+                    request.operation,
+                    Operation::HeadBucket | Operation::GetBucketLocation
+                ) =>
+            {
+                Self::BucketExistence { bucket }
+            }
+            (Some(bucket), None) => Self::Bucket { bucket },
+        }
     }
 }

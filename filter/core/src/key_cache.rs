@@ -118,15 +118,14 @@ impl KeyCache {
                     ),
                 });
             }
-            Err(_) => entry.fail(now),
+            Err(error) => {
+                // The service answers and says no: the KEK is revoked, not the service down.
+                if error.is_refusal() {
+                    entry.kek = None;
+                }
+                entry.fail(now);
+            }
         }
-    }
-
-    /// For each KEK, how many seconds from now it expires; `None` for one that is not held.
-    pub fn ages(&self) -> impl Iterator<Item = (&KeyName, bool)> {
-        self.entries
-            .iter()
-            .map(|(name, entry)| (name, entry.kek.is_some()))
     }
 }
 

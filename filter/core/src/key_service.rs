@@ -86,6 +86,14 @@ pub enum Error {
     ZeroKek,
 }
 
+impl Error {
+    /// Tells whether the service is there and refuses: NOT_FOUND, PERMISSION_DENIED or
+    /// UNAUTHENTICATED.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Self::Grpc(5 | 7 | 16))
+    }
+}
+
 /// `GetDataKeyRequest { data_key_id = kek_id, length = 32 }`.
 fn data_key_request(kek_id: &KekId) -> Vec<u8> {
     let id = kek_id.as_str().as_bytes();
@@ -159,7 +167,7 @@ mod tests {
                 status,
                 headers: headers.iter().copied().collect(),
             },
-            body: body.to_vec(),
+            body: body.to_vec().into(),
             trailers: trailers.iter().copied().collect(),
         }
     }
@@ -187,6 +195,12 @@ mod tests {
         ] {
             assert!(constellation_reply(&reply(200, &headers, &body, &trailers)).is_ok());
         }
+    }
+
+    #[test]
+    fn a_key_does_not_print() {
+        let answer = reply(200, &[], &frame(&[0xab; 32]), &[]);
+        assert!(!format!("{answer:?}").contains("171"), "{answer:?}");
     }
 
     #[test]

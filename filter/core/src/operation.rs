@@ -39,6 +39,9 @@ pub fn classify(head: &RequestHead, addressing: &Addressing) -> Result<Request, 
     if resource.bucket.as_deref().is_some_and(is_vendor_path) {
         return Err(Refusal::VendorExtension);
     }
+    if head.raw_query().split('&').count() > MAX_PARAMETERS {
+        return Err(Refusal::TooManyParameters);
+    }
     let query = Query::parse(head.raw_query())?;
     check_keys(&query)?;
     let mut headers = headers::hoist(&head.headers, &query)?;
@@ -123,6 +126,34 @@ impl Request {
         target
     }
 
+    /// Checks that the request means the same to a store that is addressed by
+    /// [`StoreAddressing::VirtualHost`].
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::InvalidBucketName`] for a bucket that is no lower-case host name, because case
+    /// does not count in hosts; [`Refusal::VendorExtension`] for a key that is a path of MinIO's own
+    /// once the bucket has left the path.
+    pub fn check_virtual_host(&self) -> Result<(), Refusal> {
+        let is_label = |label: &str| {
+            let legal =
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            !label.is_empty() && label.bytes().all(legal)
+        };
+        if !self
+            .bucket
+            .as_deref()
+            .is_none_or(|bucket| bucket.split('.').all(is_label))
+        {
+            return Err(Refusal::InvalidBucketName);
+        }
+        let is_minio = |key: &str| key == "minio" || key.starts_with("minio/");
+        if self.object_key.as_deref().is_some_and(is_minio) {
+            return Err(Refusal::VendorExtension);
+        }
+        Ok(())
+    }
+
     /// Tells whether the request needs [`Permission::Acl`] beside the operation's permission: it
     /// sets an ACL other than `private`, which is the default.
     pub fn asks_for_acl(&self) -> bool {
@@ -187,6 +218,9 @@ pub enum Refusal {
     /// 400 `InvalidArgument`: a query key without which the sub-resource means nothing.
     #[error("missing query parameter `{0}`")]
     MissingParameter(&'static str),
+    /// 400 `InvalidRequest`: more query parameters than any operation could have.
+    #[error("too many query parameters")]
+    TooManyParameters,
     /// 400 `InvalidArgument`: a query key more than once (CLS-3).
     #[error("repeated query parameter")]
     RepeatedParameter,
@@ -502,11 +536,9 @@ fn part_number(text: &str) -> Result<u16, Refusal> {
 }
 
 fn is_form(headers: &Headers) -> bool {
-    headers.text(CONTENT_TYPE).is_some_and(|value| {
-        value
-            .to_ascii_lowercase()
-            .starts_with("multipart/form-data")
-    })
+    headers
+        .text(CONTENT_TYPE)
+        .is_some_and(|value| value.to_ascii_lowercase().contains("form-data"))
 }
 
 /// Tells whether a path that starts with `bucket` is a store's own interface (CLS-11).
@@ -546,6 +578,9 @@ const OVERRIDES: [(&str, &str); 6] = [
 ];
 
 const MAX_UPLOAD_ID_LEN: usize = 1024;
+
+/// S3 has no operation with more than about twenty; each is compared with every other.
+const MAX_PARAMETERS: usize = 100;
 
 #[cfg(test)]
 mod tests {

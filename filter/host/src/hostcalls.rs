@@ -257,7 +257,7 @@ pub(crate) fn callout_reply(sizes: ReplySizes) -> CalloutReply {
         };
         Some(CalloutReply::Response {
             head,
-            body,
+            body: body.into(),
             trailers,
         })
     };

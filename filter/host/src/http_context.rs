@@ -61,7 +61,7 @@ impl HttpStream {
                 response: Response::Awaited,
                 waiting: Waiting::Nothing,
                 kept: Vec::new(),
-                host_failed: false,
+                failure: None,
             })
         });
         Self { worker, stream }
@@ -158,7 +158,8 @@ pub(crate) struct Stream {
     waiting: Waiting,
     /// The fields of the request that are Envoy's own.
     kept: Vec<(String, Vec<u8>)>,
-    host_failed: bool,
+    /// Why the stream can't go on, where the exchange does not know.
+    failure: Option<(&'static str, Fault)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,7 +265,7 @@ impl Stream {
         let exchange = self.exchange.as_mut().ok_or(Error::NotReady)?;
         match exchange.response_head(head, end_of_stream, &mut worker.keys, hostcalls::now()) {
             HeadAction::Pass => {
-                self.publish()?;
+                self.publish();
                 self.response = Response::Out;
                 Ok(Action::Continue)
             }
@@ -393,7 +394,7 @@ impl Stream {
     }
 
     fn set_response_head(&mut self, head: &ResponseHead) -> Result<(), Error> {
-        self.publish()?;
+        self.publish();
         let status = head.status.to_string();
         hostcalls::set_head(
             Side::Response,
@@ -409,22 +410,27 @@ impl Stream {
             Response::Awaited => Fate::Answered,
             Response::Held | Response::Out => Fate::Dead,
         };
-        self.publish()?;
+        self.publish();
         hostcalls::send(reply)?;
         Ok(Action::Pause)
     }
 
     fn reset(&mut self, side: Side) -> Result<Action, Error> {
         self.fate = Fate::Dead;
-        self.publish()?;
+        self.publish();
         hostcalls::reset(side)?;
         Ok(Action::Pause)
     }
 
     /// Ends a stream that can't go on for a reason on the host's side.
     fn fail(&mut self, error: Error) -> Action {
-        log::error!("the stream can't go on: {error:?}");
-        self.host_failed = true;
+        // Anybody can send a head that is none, and as often as they like.
+        if error == Error::InvalidHead && self.response == Response::Awaited {
+            self.failure = Some(("invalid_head", Fault::Client));
+        } else {
+            log::error!("the stream can't go on: {error:?}");
+            self.failure = Some(("host_failure", Fault::Filter));
+        }
         let result = match (self.fate, self.response) {
             (Fate::Open, Response::Awaited | Response::Held) => {
                 let error = S3Error::new(match (error, self.response) {
@@ -445,15 +451,16 @@ impl Stream {
     }
 
     /// Tells the access log what has become of the exchange so far.
-    fn publish(&self) -> Result<(), Error> {
+    fn publish(&self) {
         let summary = self.summary();
-        hostcalls::set_filter_state(
-            &Labels {
-                summary: &summary,
-                separator: ' ',
-            }
-            .to_string(),
-        )
+        let labels = Labels {
+            summary: &summary,
+            separator: ' ',
+        };
+        // What is told to a log must not decide what becomes of a stream.
+        if let Err(error) = hostcalls::set_filter_state(&labels.to_string()) {
+            log::warn!("{error:?}");
+        }
     }
 
     fn summary(&self) -> Summary {
@@ -463,9 +470,9 @@ impl Stream {
             .map(Exchange::summary)
             .cloned()
             .unwrap_or_default();
-        if self.host_failed && summary.error.is_none() {
-            summary.error = Some("host_failure");
-            summary.fault = Some(Fault::Filter);
+        if let (Some((name, fault)), None) = (self.failure, summary.error) {
+            summary.error = Some(name);
+            summary.fault = Some(fault);
         }
         summary
     }

@@ -25,7 +25,7 @@ use std::time::Duration;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{ContextType, LogLevel};
 use s3_envelope::callout::{Callout, CalloutReply, CalloutTarget};
-use s3_envelope::config::Config;
+use s3_envelope::config::{Config, KeyService};
 use s3_envelope::key_cache::{KeyCache, KeyName};
 use s3_envelope::key_service;
 
@@ -76,6 +76,11 @@ impl RootContext for Root {
         };
         match Config::parse(&json, |name| std::env::var(name).ok()) {
             Ok(config) => {
+                for (name, service) in &config.key_services {
+                    if matches!(service, KeyService::Static(_)) {
+                        log::warn!("{STATIC_WARNING} (key service {name})");
+                    }
+                }
                 let mut worker = Worker::new(config);
                 worker.on_tick();
                 self.worker = Some(Rc::new(RefCell::new(worker)));
@@ -241,3 +246,5 @@ impl Worker {
 
 const TICK: Duration = Duration::from_secs(1);
 const AT_ONCE: Duration = Duration::from_millis(1);
+const STATIC_WARNING: &str = "DEVELOPMENT ONLY: a static KEK stands in the configuration, \
+    where everybody who reads the configuration reads the objects; use a key service";

@@ -7,7 +7,6 @@
 use crate::callout::{Callout, CalloutReply};
 use crate::config::Config;
 use crate::error::Error;
-use crate::etag::client_etag;
 use crate::head::{Headers, RequestHead, ResponseHead};
 use crate::s3_error::{self, S3Error};
 use crate::time::UnixTime;
@@ -18,8 +17,6 @@ use super::{Identity, response, upstream};
 #[derive(Debug)]
 pub(super) struct Failure {
     status: u16,
-    etag: Option<String>,
-    last_modified: Option<Vec<u8>>,
     without_body: bool,
     document: Vec<u8>,
 }
@@ -29,11 +26,6 @@ impl Failure {
     pub(super) fn new(head: &ResponseHead, without_body: bool) -> Self {
         Self {
             status: head.status,
-            etag: head
-                .headers
-                .value("etag")
-                .and_then(|etag| client_etag(etag).ok()),
-            last_modified: head.headers.value("last-modified").map(<[u8]>::to_vec),
             without_body,
             document: Vec::new(),
         }
@@ -63,24 +55,6 @@ impl Failure {
             status: self.without_code().status(),
             headers,
         }
-    }
-
-    /// The whole answer, where it has no body: 304.
-    pub(super) fn bare_head(&self) -> Option<ResponseHead> {
-        if self.status != 304 {
-            return None;
-        }
-        let mut headers = Headers::new();
-        if let Some(etag) = &self.etag {
-            headers.push("etag", etag.as_str());
-        }
-        if let Some(date) = &self.last_modified {
-            headers.push("last-modified", date.as_slice());
-        }
-        Some(ResponseHead {
-            status: 304,
-            headers,
-        })
     }
 
     /// The error, as far as the status tells.

@@ -1,14 +1,18 @@
 //! Operations that carry no object data: forwarded, re-signed, with filtered fields.
 //!
-//! A request without a body goes straight through; one with a body is collected first
-//! ([`super::collect`]).
+//! A body streams through as it is, but for its last byte, which leaves only when the whole body
+//! has passed the checks of its request: the commit, as for objects. So nothing is collected, and a
+//! request that fails is reset short of its `Content-Length`.
 
+use crate::checksum::PayloadChecks;
 use crate::config::Config;
 use crate::error::Error;
 use crate::head::RequestHead;
 use crate::operation::{self, Action, Operation};
+use crate::sigv4::{Payload, Verified};
 use crate::time::UnixTime;
 
+use super::intake::Intake;
 use super::{response, upstream};
 
 /// Tells whether `operation` is one that this module serves.
@@ -20,45 +24,115 @@ pub(super) fn is_supported(operation: Operation) -> bool {
     }
 }
 
-/// The request to the store that serves a request without body.
-///
-/// # Errors
-///
-/// A field that the operation does not allow.
-pub(super) fn request(
-    config: &Config,
-    request: &operation::Request,
-    end_of_stream: bool,
-    now: UnixTime,
-) -> Result<RequestHead, Error> {
-    let mut headers = response::forwarded_headers(request)?;
-    if request.operation == Operation::DeleteObject {
-        for name in CONDITIONS_ON_DELETE {
-            if request.headers.contains(name) {
-                return Err(Error::NotImplementedHeader(name));
-            }
-        }
-    }
-    if !end_of_stream || matches!(request.method.as_str(), "PUT" | "POST") {
-        headers.set("content-length", "0");
-    }
-    let mut head = upstream::head(config, request, headers);
-    upstream::sign(config, &mut head, upstream::EMPTY_SHA256, now)?;
-    Ok(head)
+/// A request whose body, if it has one, is on its way.
+#[derive(Debug)]
+pub(super) struct Forwarding {
+    intake: Intake,
+    /// The last byte that was received, while it may be the body's last.
+    held: Option<u8>,
 }
 
-/// Tells whether a body is to be read before `request` can be served.
-///
-/// # Errors
-///
-/// A `Content-Length` that is no number.
-pub(super) fn has_body(request: &operation::Request, end_of_stream: bool) -> Result<bool, Error> {
-    if end_of_stream || !request.operation.expects_body() {
-        return Ok(false);
+impl Forwarding {
+    /// The request to the store that serves `request`, and what its body has to pass; `None` where
+    /// there is no body.
+    ///
+    /// # Errors
+    ///
+    /// A field that the operation does not allow, a body that is too long, or none where the
+    /// signature or a checksum speaks of one.
+    pub(super) fn new(
+        config: &Config,
+        request: &operation::Request,
+        verified: Verified,
+        end_of_stream: bool,
+        now: UnixTime,
+    ) -> Result<(RequestHead, Option<Self>), Error> {
+        let payload = verified.payload;
+        let sha256 = match payload {
+            Payload::Unsigned => None,
+            Payload::Sha256(sha256) => Some(sha256),
+            Payload::StreamingSigned
+            | Payload::StreamingSignedTrailer
+            | Payload::StreamingUnsignedTrailer => return Err(Error::StreamingNotAllowed),
+        };
+        if request.operation == Operation::DeleteObject {
+            for name in CONDITIONS_ON_DELETE {
+                if request.headers.contains(name) {
+                    return Err(Error::NotImplementedHeader(name));
+                }
+            }
+        }
+        let mut head = upstream::head(config, request, response::forwarded_headers(request)?);
+        if !request.operation.expects_body() {
+            // What comes all the same is dropped.
+            if !end_of_stream {
+                head.headers.set("content-length", "0");
+            }
+            upstream::sign(config, &mut head, upstream::EMPTY_SHA256, now)?;
+            return Ok((head, None));
+        }
+        let length = length(request, end_of_stream)?;
+        let maximum = u64::try_from(config.limits.max_buffered_body).unwrap_or(u64::MAX);
+        if length > maximum {
+            return Err(Error::BodyTooLarge { maximum });
+        }
+        let checks = PayloadChecks::from_headers(&request.headers, sha256)?;
+        head.headers.set("content-length", length.to_string());
+        if length == 0 {
+            checks.finish(None)?;
+            upstream::sign(config, &mut head, upstream::EMPTY_SHA256, now)?;
+            return Ok((head, None));
+        }
+        let hashed_payload = match sha256 {
+            // The store checks what the client signed, too.
+            Some(sha256) => hex::encode(sha256),
+            None => "UNSIGNED-PAYLOAD".to_owned(),
+        };
+        upstream::sign(config, &mut head, &hashed_payload, now)?;
+        let forwarding = Self {
+            intake: Intake::new(verified, checks, length, Vec::new())?,
+            held: None,
+        };
+        Ok((head, Some(forwarding)))
     }
+
+    /// Takes a piece of the body; what goes to the store in its place is appended to `out`.
+    ///
+    /// # Errors
+    ///
+    /// Any way in which the body is not what the client said it would be.
+    pub(super) fn body(
+        &mut self,
+        piece: &[u8],
+        end_of_stream: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let held = &mut self.held;
+        let verified = self.intake.body(piece, end_of_stream, |bytes| {
+            if let Some((last, before)) = bytes.split_last() {
+                out.extend(held.replace(*last));
+                out.extend_from_slice(before);
+            }
+            Ok(())
+        })?;
+        if verified.is_some() {
+            out.extend(self.held.take());
+        }
+        Ok(())
+    }
+}
+
+fn length(request: &operation::Request, end_of_stream: bool) -> Result<u64, Error> {
     match request.headers.text("content-length") {
-        Some(text) => Ok(response::decimal(text).ok_or(Error::InvalidContentLength)? > 0),
-        None => Ok(true),
+        Some(text) => {
+            let length = response::decimal(text).ok_or(Error::InvalidContentLength)?;
+            if end_of_stream && length > 0 {
+                return Err(Error::IncompleteBody);
+            }
+            Ok(length)
+        }
+        None if end_of_stream => Ok(0),
+        None => Err(Error::MissingContentLength),
     }
 }
 

@@ -69,8 +69,8 @@ pub(super) fn relayed(operation: Operation, head: &ResponseHead) -> ResponseHead
     }
 }
 
-/// An answer of the filter's own with this head and body.
-pub(super) fn reply(head: ResponseHead, body: Vec<u8>) -> Reply {
+/// An answer of the filter's own with this head and no body.
+pub(super) fn reply(head: ResponseHead) -> Reply {
     let headers = head
         .headers
         .iter()
@@ -83,7 +83,7 @@ pub(super) fn reply(head: ResponseHead, body: Vec<u8>) -> Reply {
     Reply {
         status: head.status,
         headers,
-        body,
+        body: Vec::new(),
     }
 }
 

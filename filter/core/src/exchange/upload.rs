@@ -338,8 +338,9 @@ impl Exchange {
             self.response = ResponseState::Head(response);
             return Ok(HeadAction::Forward(head));
         }
-        let doomed = upstream::doomed(&config, &head, now)?;
-        self.request = RequestState::Collect(Box::new(Collected::new(head, plan.intake)));
+        let collected = Collected::new(head, plan.intake);
+        let doomed = collected.doomed(&config, now)?;
+        self.request = RequestState::Collect(Box::new(collected));
         self.response = ResponseState::Callout(response);
         Ok(HeadAction::Forward(doomed))
     }

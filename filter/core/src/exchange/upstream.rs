@@ -52,8 +52,11 @@ pub(super) fn sign(
     Ok(())
 }
 
-/// The head of a request like `head` that never completes: it announces a body of which no byte
+/// The head of a PutObject like `head` that never completes: it announces a body of which no byte
 /// is ever sent, and whose hash it gets wrong on purpose.
+///
+/// It has no conditions, because a store may hold a lock from judging them until the body has
+/// come, and nothing else that a store may act upon before it has the body.
 ///
 /// # Errors
 ///
@@ -64,6 +67,9 @@ pub(super) fn doomed(
     now: UnixTime,
 ) -> Result<RequestHead, Error> {
     let mut doomed = head.clone();
+    doomed
+        .headers
+        .retain(|field| !DECISIVE.iter().any(|prefix| field.name.starts_with(prefix)));
     doomed.headers.set("content-length", "1");
     sign(config, &mut doomed, EMPTY_SHA256, now)?;
     Ok(doomed)
@@ -112,5 +118,16 @@ fn address(config: &Config, request: &operation::Request) -> (String, String) {
 /// SHA-256 of nothing.
 pub(super) const EMPTY_SHA256: &str =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// The beginnings of the fields by which a PutObject does more than to store an object.
+const DECISIVE: [&str; 7] = [
+    "if-",
+    "x-amz-acl",
+    "x-amz-grant-",
+    "x-amz-object-lock-",
+    "x-amz-tagging",
+    "x-amz-website-",
+    "x-amz-checksum-",
+];
 
 const USER_AGENT: &str = concat!("s3-envelope/", env!("CARGO_PKG_VERSION"));
