@@ -67,9 +67,12 @@ class ClientError(Exception):
 # boto3
 
 
-def boto3_client(stack: Stack, *, tls: bool = False, identity: Identity | None = None, **config: Any) -> Any:
+def boto3_client(
+    stack: Stack, *, tls: bool = False, host: str = "127.0.0.1", identity: Identity | None = None, **config: Any
+) -> Any:
     """A boto3 client of the stack, with boto3's own defaults, except that a failure is seen at once."""
-    return _boto3(stack, stack.https_url if tls else stack.http_url, identity or stack.client, config)
+    url = (stack.https_url if tls else stack.http_url).replace("127.0.0.1", host)
+    return _boto3(stack, url, identity or stack.client, config)
 
 
 def store_client(stack: Stack) -> Any:
@@ -368,8 +371,12 @@ class WireClient:
     wire: Wire
 
     def put(self, bucket: str, key: str, body: Path, content_type: str, metadata: Mapping[str, str]) -> Answer:
-        headers = {"content-type": content_type} | {f"x-amz-meta-{name}": value for name, value in metadata.items()}
-        answer = self.wire.request("PUT", f"/{bucket}/{quote(key)}", headers, body.read_bytes())
+        headers = {f"x-amz-meta-{name}": value for name, value in metadata.items()}
+        headers |= {"content-type": content_type, "content-length": str(body.stat().st_size)}
+        # In pieces: httpx copies all that is left of one for each frame that it sends.
+        pieces = iter(lambda: file.read(1 << 16), b"")
+        with body.open("rb") as file:
+            answer = self.wire.request("PUT", f"/{bucket}/{quote(key)}", headers, pieces)
         assert answer.status_code == 200, answer.text
         return Answer(answer.headers["etag"], checksums=header_checksums(answer.headers))
 
