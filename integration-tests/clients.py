@@ -210,7 +210,7 @@ class SdkProgram:
 
     def _run(self, operation: str, bucket: str, key: str, *arguments: str, body: Path | None = None) -> Answer:
         command = [*self.command, operation, bucket, key, *self.arguments, *arguments]
-        answer = json.loads(run(command, client_environment(self.stack, self.tls) | {"AWS_MAX_ATTEMPTS": "1"}))
+        answer = json.loads(run(command, client_environment(self.stack, self.tls)))
         checksums = {name: value for name, value in answer.get("checksums", {}).items() if name != "type"}
         return Answer(
             answer["etag"],
@@ -241,6 +241,8 @@ def client_environment(stack: Stack, tls: bool) -> dict[str, str]:
     environment = plain_environment(AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull)
     environment |= {name: value for name, value in stack.environment().items() if name.startswith("AWS_")}
     environment["NODE_EXTRA_CA_CERTS"] = str(stack.ca_file)
+    # A failure is to be seen, not tried again.
+    environment["AWS_MAX_ATTEMPTS"] = "1"
     if tls:
         environment["AWS_ENDPOINT_URL"] = stack.https_url
     return environment
