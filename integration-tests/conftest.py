@@ -1,10 +1,12 @@
 """Fixtures of the integration tests."""
 
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from clients import boto3_client
 from stack import Options, Stack
 
 StartStack = Callable[..., Stack]
@@ -49,3 +51,10 @@ def fresh_stack(tmp_path: Path) -> Iterator[StartStack]:
 def stack(start_stack: StartStack) -> Stack:
     """The stack of `make up`."""
     return start_stack()
+
+
+def new_bucket(stack: Stack) -> str:
+    """Makes a bucket that no other test uses, by way of the stack."""
+    name = f"test-{secrets.token_hex(6)}"
+    boto3_client(stack).create_bucket(Bucket=name)
+    return name

@@ -684,7 +684,7 @@ impl Exchange {
         if failure.is_without_body() {
             return HeadAction::Reply(self.fail_with(&failure.without_code()));
         }
-        let head = failure.head();
+        let head = failure.head(&self.identity);
         self.note_store_failure(head.status);
         self.response = ResponseState::Failure(Box::new(failure));
         HeadAction::Forward(head)

@@ -892,6 +892,11 @@ mod tests {
         for name in [
             "x_amz_acl",
             "x-amz-meta-s3_envelope",
+            "x-amz-meta-s3_envelope-2",
+            "x-amz-meta-constellation_dek",
+            "x-amz-meta-x_amz_key",
+            "x-amz-meta-minio_snowball_prefix",
+            "x-amz_meta-a",
             "foo_bar",
             "",
             "a b",
@@ -903,6 +908,25 @@ mod tests {
                 classify(&head, &addressing()),
                 Err(Refusal::InvalidHeaderName),
                 "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn cls_4_an_underscore_in_the_name_of_metadata_is_taken() {
+        for name in [
+            "x-amz-meta-user_id",
+            "X-Amz-Meta-_",
+            "x-amz-meta-envelope_s3",
+        ] {
+            let mut head = head("PUT", "/bucket/key");
+            head.headers.push(name, "v");
+            let request = classify(&head, &addressing()).unwrap();
+            assert!(
+                request
+                    .headers
+                    .iter()
+                    .any(|field| field.name == name.to_ascii_lowercase())
             );
         }
     }

@@ -254,6 +254,8 @@ fn errors_of_the_store_are_made_anew() {
     assert_eq!(missing.status, 404);
     let document = String::from_utf8(missing.body).unwrap();
     assert!(document.contains("<Code>NoSuchKey</Code>"), "{document}");
+    let request_id = missing.headers.text("x-amz-request-id").unwrap();
+    assert!(document.contains(&format!("<RequestId>{request_id}</RequestId>")), "{document}");
     assert!(!document.contains("secret-host"), "{document}");
     assert_eq!(world.head("/bucket/nothing").status, 404);
     for status in [301, 302, 307, 206, 500, 418] {

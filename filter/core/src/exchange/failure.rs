@@ -48,9 +48,10 @@ impl Failure {
     }
 
     /// The head of an answer whose body [`Failure::body`] writes; its length is not known yet.
-    pub(super) fn head(&self) -> ResponseHead {
+    pub(super) fn head(&self, identity: &Identity) -> ResponseHead {
         let mut headers = Headers::new();
         headers.push("content-type", "application/xml");
+        headers.push("x-amz-request-id", identity.request_id.as_str());
         ResponseHead {
             status: self.without_code().status(),
             headers,

@@ -319,9 +319,15 @@ fn is_interpreted(name: &str) -> bool {
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {
-    // `_` is legal in HTTP, but CGI-style readers take it for `-`.
+    // `_` is legal in HTTP, but CGI-style readers take it for `-`. Users give such names to their
+    // metadata, where that does harm only if it makes another name of one that is refused.
+    let may_underscore = name
+        .strip_prefix(METADATA_PREFIX)
+        .map(|metadata| metadata_rule(Operation::PutObject, &metadata.replace('_', "-")))
+        .is_some_and(|rule| rule == HeaderRule::Forward);
     let legal = |byte: u8| {
         byte.is_ascii_alphanumeric()
+            || (byte == b'_' && may_underscore)
             || matches!(
                 byte,
                 b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'`' | b'|' | b'~'
