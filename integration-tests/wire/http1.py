@@ -24,7 +24,7 @@ class Http1:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         if context is not None:
             self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
-        self._received = b""
+        self._received = bytearray()
         #: Interim answers (1xx) that have come.
         self.interim: list[int] = []
 
@@ -100,13 +100,14 @@ class Http1:
             if not self._more():
                 return None
         text, _, self._received = self._received.partition(end)
-        return text
+        return bytes(text)
 
     def _exactly(self, length: int) -> bytes:
         while len(self._received) < length:
             if not self._more():
                 raise EOFError(f"the connection ended {length - len(self._received)} bytes early")
-        data, self._received = self._received[:length], self._received[length:]
+        data = bytes(self._received[:length])
+        del self._received[:length]
         return data
 
     def _chunks(self) -> bytes:
@@ -127,7 +128,7 @@ class Http1:
         with suppress(ConnectionResetError):
             while self._more():
                 pass
-        data, self._received = self._received, b""
+        data, self._received = bytes(self._received), bytearray()
         return data
 
 

@@ -67,11 +67,14 @@ class Connection:
 
 
 class Recorder:
-    """A TCP proxy that keeps what Envoy sends to the store."""
+    """A TCP proxy that keeps what Envoy sends to the store; before a key service it is a gate."""
 
     def __init__(self) -> None:
-        #: Set once the store is there.
+        #: Where connections go; without it each is closed at once.
         self.target: tuple[str, int] | None = None
+        #: Clear, new connections are accepted and wait.
+        self.passes = threading.Event()
+        self.passes.set()
         self.connections: list[Connection] = []
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
@@ -106,18 +109,22 @@ class Recorder:
         with suppress(OSError):
             while True:
                 downstream, _ = self._listener.accept()
-                if self.target is None:
-                    downstream.close()
-                    continue
-                try:
-                    upstream = socket.create_connection(self.target)
-                except OSError:
-                    downstream.close()
-                    continue
-                connection = Connection()
-                self.connections.append(connection)
-                for source, sink, kept in ((downstream, upstream, connection), (upstream, downstream, None)):
-                    threading.Thread(target=pump, args=(source, sink, kept), daemon=True).start()
+                threading.Thread(target=self._serve, args=(downstream,), daemon=True).start()
+
+    def _serve(self, downstream: socket.socket) -> None:
+        self.passes.wait()
+        if self.target is None:
+            downstream.close()
+            return
+        try:
+            upstream = socket.create_connection(self.target)
+        except OSError:
+            downstream.close()
+            return
+        connection = Connection()
+        self.connections.append(connection)
+        threading.Thread(target=pump, args=(upstream, downstream, None), daemon=True).start()
+        pump(downstream, upstream, connection)
 
 
 def pump(source: socket.socket, sink: socket.socket, kept: Connection | None) -> None:
