@@ -7,7 +7,6 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -58,7 +57,9 @@ def witness(running: Witness) -> Iterator[Witness]:
     running.check_alive()
 
 
-def refused(witness: Witness, fields: Fields, target: str = "/wire/present", method: str = "GET", body: bytes = b"") -> Answer:
+def refused(
+    witness: Witness, fields: Fields, target: str = "/wire/present", method: str = "GET", body: bytes = b""
+) -> Answer:
     """The answer to a request of which nothing must reach the store."""
     with witness.nothing_forwarded(), witness.connect() as connection:
         answer = connection.request(method, target, fields, body)
@@ -188,7 +189,9 @@ def test_aut_4_a_payload_hash_that_is_none_is_refused(witness: Witness, value: s
     assert answer.status in (400, 501), answer
 
 
-@pytest.mark.parametrize("name", ["x-amz-acl", "x-amz-meta-a", "x-amz-copy-source", "x-amz-tagging", "x-amz-unheard-of"])
+@pytest.mark.parametrize(
+    "name", ["x-amz-acl", "x-amz-meta-a", "x-amz-copy-source", "x-amz-tagging", "x-amz-unheard-of"]
+)
 def test_aut_5_every_amz_field_must_be_signed(witness: Witness, name: str) -> None:
     fields = witness.signed("PUT", "/wire/unsigned", [(name, "/wire/present")], BODY, not_signed=(name,))
     answer = refused(witness, fields, "/wire/unsigned", "PUT", BODY)
@@ -206,8 +209,9 @@ def test_aut_5_the_host_must_be_signed(witness: Witness) -> None:
 
 def test_aut_1_an_anonymous_request_is_refused(witness: Witness) -> None:
     for method in ("GET", "PUT", "DELETE", "POST"):
-        answer = refused(witness, [("host", witness.host), ("content-length", "0")], method=method, target="/wire/present?tagging" if method != "POST" else "/wire/present?uploads")
-        assert answer.status == 403 and answer.code == "AccessDenied", answer
+        target = "/wire/present?uploads" if method == "POST" else "/wire/present"
+        answer = refused(witness, [("host", witness.host), ("content-length", "0")], target, method)
+        assert answer.seen == (403, "AccessDenied"), answer
 
 
 def test_aut_1_two_mechanisms_at_once_are_refused(witness: Witness) -> None:
@@ -222,7 +226,8 @@ def test_aut_8_signature_version_2_is_refused(witness: Witness) -> None:
     date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
     mac = hmac.digest(client.secret_access_key.encode(), f"GET\n\n\n{date}\n/wire/present".encode(), hashlib.sha1)
     signature = base64.b64encode(mac).decode()
-    fields: Fields = [("host", witness.host), ("date", date), ("authorization", f"AWS {client.access_key_id}:{signature}")]
+    authorization = f"AWS {client.access_key_id}:{signature}"
+    fields: Fields = [("host", witness.host), ("date", date), ("authorization", authorization)]
     assert refused(witness, fields).seen == (400, "InvalidRequest")
     target = f"/wire/present?AWSAccessKeyId={client.access_key_id}&Expires={int(time.time()) + 60}&Signature=AAAA"
     assert refused(witness, [("host", witness.host)], target).seen == (400, "InvalidRequest")
@@ -257,14 +262,16 @@ def test_aut_7_a_presigned_url_out_of_its_time_is_refused(
 
 def test_aut_7_a_presigned_url_in_its_time_is_served(witness: Witness) -> None:
     for minutes, expires in ((0, 300), (-9, 600), (14, 60)):
-        target = presign(witness.stack.client, "GET", "/wire/present", witness.host, minutes_off=minutes, expires=expires)
+        client = witness.stack.client
+        target = presign(client, "GET", "/wire/present", witness.host, minutes_off=minutes, expires=expires)
         with witness.connect() as connection:
             answer = connection.request("GET", target, [("host", witness.host)])
         assert answer is not None and answer.body == BODY, answer
 
 
 @pytest.mark.parametrize(
-    "name", ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"]
+    "name",
+    ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"],
 )
 def test_aut_7_a_presigned_url_with_a_part_missing_is_refused(witness: Witness, name: str) -> None:
     target = presign(witness.stack.client, "GET", "/wire/present", witness.host)
@@ -351,7 +358,8 @@ def test_cls_13_a_bucket_that_is_denied_or_not_configured_is_refused(witness: Wi
     host, prefix = witness.host, f"/{bucket}"
     if style == "virtual host":
         host, prefix = f"{bucket}.s3.localhost:{witness.stack.envoy.http_port}", ""
-    for method, target in (("GET", f"{prefix}/key"), ("PUT", f"{prefix}/key"), ("PUT", prefix or "/"), ("HEAD", prefix or "/")):
+    for method, target in (("GET", "/key"), ("PUT", "/key"), ("PUT", ""), ("HEAD", "")):
+        target = prefix + target or "/"
         fields = sign(witness.stack.client, method, target, host, [], EMPTY_SHA256)
         with witness.nothing_forwarded(), witness.connect() as connection:
             answer = connection.request(method, target, fields)
@@ -380,7 +388,8 @@ def test_neither_answers_nor_logs_help_to_forge_a_signature(witness: Witness) ->
         answered = connection.request("GET", target_right, [("host", witness.host)])
     assert answered is not None and answered.status == 200
     time.sleep(0.3)
-    logs = b"".join(path.read_bytes() for path in Path(witness.stack.directory).glob("*.log") if path.stem in ("envoy", "access"))
+    logs = b"".join((witness.stack.directory / name).read_bytes() for name in ("envoy.log", "access.log"))
+    assert b"/wire/present" in logs
     secret = [
         client.secret_access_key,
         witness.stack.alt_client.secret_access_key,

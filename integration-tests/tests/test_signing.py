@@ -1,6 +1,7 @@
 """Who signs towards the store: the filter, or Envoy in its place, and never nobody."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,10 @@ from stack.tls import make_certificates
 from wire import Fields, Witness, presign, wait_until
 
 BODY = b"hello, world"
-TAGGING = b'<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>'
+TAGGING = (
+    b'<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><TagSet>'
+    b"<Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+)
 STREAMING = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
@@ -56,14 +60,15 @@ def test_a_body_that_is_collected_is_sent_whole_and_signed(witness: Witness) -> 
     assert answer is not None and answer.status == 200, answer
     answer = witness.ask("GET", "/wire/tagged?tagging")
     assert answer is not None and b"<Key>a</Key>" in answer.body, answer
-    sent = [request for request in witness.recorder.requests() if request.method == "PUT" and "tagging" in request.target]
-    assert [request.body for request in sent if request.is_complete] == [TAGGING]
+    sent = [each for each in witness.recorder.requests() if each.method == "PUT" and "tagging" in each.target]
+    assert [each.body for each in sent if each.is_complete] == [TAGGING]
 
 
 def test_an_empty_framed_body_is_collected_and_stored(witness: Witness) -> None:
     framed = b"0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n"
     streamed: Fields = [("x-amz-decoded-content-length", "0"), ("x-amz-trailer", "x-amz-checksum-crc32")]
-    answer = witness.ask("PUT", "/wire/empty", [*streamed, ("content-encoding", "aws-chunked")], framed, payload=STREAMING)
+    streamed.append(("content-encoding", "aws-chunked"))
+    answer = witness.ask("PUT", "/wire/empty", streamed, framed, payload=STREAMING)
     assert answer is not None and answer.status == 200, answer
     answer = witness.ask("GET", "/wire/empty")
     assert answer is not None and (answer.status, answer.body) == (200, b"")
@@ -76,7 +81,10 @@ def test_an_unfinished_request_to_the_store_changes_nothing(witness: Witness) ->
     assert answer is not None and answer.status == 400, answer
     answer = witness.ask("GET", "/wire/kept?tagging")
     assert answer is not None and b"<Key>" not in answer.body
-    wait_until(lambda: all(not connection.is_open or all(request.is_complete for request in connection.requests()) for connection in witness.recorder.connections), 5, "the end of the unfinished request")
+    connections = witness.recorder.connections
+    unfinished = [each for each in connections if not all(sent.is_complete for sent in each.requests())]
+    assert unfinished
+    wait_until(lambda: not any(each.is_open for each in unfinished), 5, "the end of the unfinished request")
 
 
 @pytest.mark.parametrize("store", ["seaweedfs", "s3s-fs"])
@@ -107,7 +115,7 @@ def test_without_credentials_in_envoy_the_store_takes_nothing(
             answer = witness.ask_store("GET", target)
             assert answer is not None and answer.status == status, (target, answer)
         assert witness.recorder.requests()
-        assert not [request for request in witness.recorder.requests() if b"AWS4" in b"".join(request.values("authorization"))]
+        assert not [sent for sent in witness.recorder.requests() if b"AWS4" in b"".join(sent.values("authorization"))]
         witness.check_no_crash()
 
 
@@ -128,7 +136,9 @@ def test_without_credentials_in_envoy_the_store_takes_nothing(
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_configuration_that_can_t_be_used_is_named_at_the_start(tmp_path, config: dict[str, object], field: str) -> None:
+def test_a_configuration_that_can_t_be_used_is_named_at_the_start(
+    tmp_path: Path, config: dict[str, object], field: str
+) -> None:
     options = Options(filter_config=config, workers=1)
     make_certificates(tmp_path)
     store = Store("http://127.0.0.1:1", Identity.generate("STORE"))

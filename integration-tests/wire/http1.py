@@ -33,7 +33,9 @@ class Http1:
         with suppress(BrokenPipeError, ConnectionResetError):
             self.socket.sendall(data)
 
-    def request(self, method: str, target: str, fields: Fields, body: bytes = b"", version: str = "HTTP/1.1") -> Answer | None:
+    def request(
+        self, method: str, target: str, fields: Fields, body: bytes = b"", version: str = "HTTP/1.1"
+    ) -> Answer | None:
         """Sends a request and receives its answer; no field is added."""
         self.send(head(method, target, fields, version) + body)
         return self.answer(method)

@@ -125,7 +125,9 @@ def signature_of(
 ) -> str:
     path, _, query = target.partition("?")
     parameters = sorted(
-        tuple(escape(unquote_to_bytes(piece)) for piece in part.partition("=")[::2]) for part in query.split("&") if part
+        tuple(escape(unquote_to_bytes(piece)) for piece in part.partition("=")[::2])
+        for part in query.split("&")
+        if part
     )
     values: dict[str, list[bytes]] = {}
     for name, value in fields:

@@ -77,8 +77,8 @@ class Witness:
         fields = list(fields)
         if body and not any(name in ("content-length", "transfer-encoding") for name, _ in fields):
             fields.append(("content-length", str(len(body))))
-        identity = identity or self.stack.client
-        return sign(identity, method, target, host or self.host, fields, payload or sha256(body), **more)  # type: ignore[arg-type]
+        identity, host, payload = identity or self.stack.client, host or self.host, payload or sha256(body)
+        return sign(identity, method, target, host, fields, payload, **more)  # type: ignore[arg-type]
 
     def ask(
         self,
@@ -89,8 +89,9 @@ class Witness:
         **more: object,
     ) -> Answer | None:
         """A signed request on a connection of its own."""
+        fields = self.signed(method, target, fields, body, **more)  # type: ignore[arg-type]
         with self.connect() as connection:
-            return connection.request(method, target, self.signed(method, target, fields, body, **more), body)  # type: ignore[arg-type]
+            return connection.request(method, target, fields, body)
 
     def ask_store(
         self,
@@ -128,7 +129,8 @@ class Witness:
         """Fails where a worker has lost its VM, or the log has told of trouble since the last call."""
         stats = self.stack.envoy.stats("wasm")
         assert [name for name in stats if "vm_reload" in name]
-        assert {name: value for name, value in stats.items() if re.search("vm_(reload|fail)|fail_stream", name) and value} == {}
+        crashed = [name for name, value in stats.items() if value and re.search("vm_(reload|fail)|fail_stream", name)]
+        assert crashed == []
         log = self.stack.envoy.process.log.read_text(errors="replace")
         fresh, self._log_read = log[self._log_read :], len(log)
         assert [line for line in fresh.splitlines() if TROUBLE.search(line)] == []
