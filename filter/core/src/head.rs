@@ -234,6 +234,13 @@ mod tests {
     }
 
     #[test]
+    fn connect_has_no_target() {
+        let list = pairs(&[(":method", b"CONNECT".as_slice()), (":authority", b"h:1")]);
+        let head = RequestHead::from_pairs(list).unwrap();
+        assert_eq!((head.path(), head.raw_query()), ("", ""));
+    }
+
+    #[test]
     fn pseudo_header_fields_are_set_apart() {
         let head = RequestHead::from_pairs(pairs(&[
             (":method", b"GET"),
@@ -250,13 +257,6 @@ mod tests {
         assert_eq!(head.headers.value("x-bin"), Some(b"caf\xe9\xff".as_slice()));
         assert_eq!(head.headers.text("x-bin"), None);
         assert_eq!(head.headers.len(), 2);
-    }
-
-    #[test]
-    fn connect_has_no_target() {
-        let list = pairs(&[(":method", b"CONNECT".as_slice()), (":authority", b"h:1")]);
-        let head = RequestHead::from_pairs(list).unwrap();
-        assert_eq!((head.path(), head.raw_query()), ("", ""));
     }
 
     #[test]
