@@ -110,7 +110,9 @@ def environment(
 ) -> dict[str, str]:
     """Envoy's environment: the secrets, and nothing of whoever runs this."""
     secrets = plain_environment()
-    if options.signing == "envoy":
+    if not options.store_credentials:
+        pass
+    elif options.signing == "envoy":
         secrets["AWS_ACCESS_KEY_ID"] = store.identity.access_key_id
         secrets["AWS_SECRET_ACCESS_KEY"] = store.identity.secret_access_key
         if store.identity.session_token:

@@ -47,6 +47,8 @@ class Options:
     external: External | None = None
     #: Who signs towards the store: the filter, or Envoy's aws_request_signing.
     signing: Literal["filter", "envoy"] = "filter"
+    #: False starts Envoy without the store's credentials in its environment.
+    store_credentials: bool = True
     #: How the store checks what it receives: not at all (TLS does), or by a trailing CRC-32C.
     payload_integrity: Literal["unsigned", "trailer"] = "unsigned"
     key_service: Literal["constellation", "static"] = "constellation"

@@ -15,6 +15,9 @@ use crate::{aws_chunked, checksum, envelope, etag, segment, sigv4, uri};
 /// Why an exchange fails.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
+    /// A head that is not HTTP.
+    #[error("the head is not HTTP")]
+    InvalidHead,
     /// The request is none that may be served.
     #[error("the request is refused: {0}")]
     Refused(#[from] Refusal),
@@ -174,7 +177,8 @@ impl Error {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Refused(_)
+            Self::InvalidHead
+            | Self::Refused(_)
             | Self::Query(_)
             | Self::HeadTooLarge { .. }
             | Self::Anonymous
@@ -222,6 +226,7 @@ impl Error {
     /// The error's name, for metrics and logs.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::InvalidHead => "invalid_head",
             Self::Refused(_) => "refused",
             Self::Query(_) => "query",
             Self::HeadTooLarge { .. } => "head_too_large",
@@ -263,6 +268,8 @@ impl Error {
     /// What the client is told (§11.5 of the S3 rules).
     pub fn to_s3_error(&self, config: &Config) -> S3Error {
         match self {
+            Self::InvalidHead => S3Error::new(ErrorCode::BadRequest)
+                .with_message("An error occurred when parsing the HTTP request."),
             Self::Refused(refusal) => refused(*refusal),
             Self::Query(_) => S3Error::new(ErrorCode::InvalidURI),
             Self::HeadTooLarge { maximum } => S3Error::new(ErrorCode::RequestHeaderSectionTooLarge)

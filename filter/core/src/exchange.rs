@@ -304,6 +304,11 @@ impl Exchange {
         }
     }
 
+    /// Answers a request whose head is not HTTP.
+    pub fn invalid_request_head(&mut self) -> Reply {
+        self.refuse(&Error::InvalidHead)
+    }
+
     /// Takes a piece of the request's body; what replaces it is appended to `out`.
     pub fn request_body(
         &mut self,

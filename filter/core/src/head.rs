@@ -159,10 +159,12 @@ impl RequestHead {
     /// Assembles a head from the name-value pairs that a host hands over, pseudo-header fields
     /// included.
     ///
+    /// The target is empty where there is none: that of CONNECT is an authority alone.
+    ///
     /// # Errors
     ///
-    /// [`InvalidHead`] where a pseudo-header field is missing, repeated or not ASCII, or a name is
-    /// not UTF-8.
+    /// [`InvalidHead`] where another pseudo-header field is missing, or one is repeated or not
+    /// ASCII, or a name is not UTF-8.
     pub fn from_pairs(
         pairs: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
     ) -> Result<Self, InvalidHead> {
@@ -180,7 +182,7 @@ impl RequestHead {
         }
         Ok(Self {
             method: method.ok_or(InvalidHead)?,
-            target: target.ok_or(InvalidHead)?,
+            target: target.unwrap_or_default(),
             authority: authority.ok_or(InvalidHead)?,
             headers,
         })
@@ -244,6 +246,13 @@ mod tests {
         list.iter()
             .map(|(name, value)| (name.as_bytes().to_vec(), value.to_vec()))
             .collect()
+    }
+
+    #[test]
+    fn connect_has_no_target() {
+        let list = pairs(&[(":method", b"CONNECT".as_slice()), (":authority", b"h:1")]);
+        let head = RequestHead::from_pairs(list).unwrap();
+        assert_eq!((head.path(), head.raw_query()), ("", ""));
     }
 
     #[test]

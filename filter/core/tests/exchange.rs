@@ -325,6 +325,21 @@ fn what_is_not_known_is_refused_and_never_forwarded() {
 }
 
 #[test]
+fn a_head_that_is_no_request_for_an_object_is_the_clients_fault() {
+    let mut world = World::new("unsigned");
+    let mut exchange = world.exchange();
+    let outcome = Outcome::from(exchange.invalid_request_head());
+    assert_eq!((outcome.status, outcome.code().as_str()), (400, "BadRequest"));
+    assert_eq!(exchange.summary().error, Some("invalid_head"));
+    let mut connect = world.client.head("GET", "/", &[]);
+    connect.method = "CONNECT".to_owned();
+    connect.target = String::new();
+    let outcome = world.run(connect, b"");
+    assert_eq!((outcome.status, outcome.code().as_str()), (405, "MethodNotAllowed"));
+    assert_eq!(world.store.seen, 0);
+}
+
+#[test]
 fn an_unsigned_or_unknown_request_is_denied() {
     let mut world = World::new("unsigned");
     let (mut head, _) = world.client.put("/bucket/k", b"abc", Framing::Sha256);

@@ -36,7 +36,7 @@ pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 pub(crate) enum Error {
     /// The host refused this call.
     Host(&'static str, Status),
-    /// A head that is not HTTP.
+    /// A response head that is not HTTP.
     InvalidHead,
     /// A field whose value the host can't be given: no text, or with a line break.
     FieldValue,

@@ -233,8 +233,11 @@ impl Stream {
                 Some(((*name).to_owned(), value.clone()))
             })
             .collect();
-        let head = RequestHead::from_pairs(pairs).map_err(|_| Error::InvalidHead)?;
         let exchange = self.exchange.as_mut().ok_or(Error::NotReady)?;
+        let Ok(head) = RequestHead::from_pairs(pairs) else {
+            let reply = exchange.invalid_request_head();
+            return self.reply(&reply);
+        };
         let now = hostcalls::now();
         match exchange.request_head(
             head,
@@ -433,10 +436,7 @@ impl Stream {
         }
         let result = match (self.fate, self.response) {
             (Fate::Open, Response::Awaited | Response::Held) => {
-                let error = S3Error::new(match (error, self.response) {
-                    (Error::InvalidHead, Response::Awaited) => ErrorCode::InvalidRequest,
-                    _ => ErrorCode::InternalError,
-                });
+                let error = S3Error::new(ErrorCode::InternalError);
                 self.reply(&Reply {
                     status: error.status(),
                     headers: vec![("content-type".to_owned(), "application/xml".to_owned())],
