@@ -255,7 +255,10 @@ fn errors_of_the_store_are_made_anew() {
     let document = String::from_utf8(missing.body).unwrap();
     assert!(document.contains("<Code>NoSuchKey</Code>"), "{document}");
     let request_id = missing.headers.text("x-amz-request-id").unwrap();
-    assert!(document.contains(&format!("<RequestId>{request_id}</RequestId>")), "{document}");
+    assert!(
+        document.contains(&format!("<RequestId>{request_id}</RequestId>")),
+        "{document}"
+    );
     assert!(!document.contains("secret-host"), "{document}");
     assert_eq!(world.head("/bucket/nothing").status, 404);
     for status in [301, 302, 307, 206, 500, 418] {
@@ -329,13 +332,19 @@ fn a_head_that_is_no_request_for_an_object_is_the_clients_fault() {
     let mut world = World::new("unsigned");
     let mut exchange = world.exchange();
     let outcome = Outcome::from(exchange.invalid_request_head());
-    assert_eq!((outcome.status, outcome.code().as_str()), (400, "BadRequest"));
+    assert_eq!(
+        (outcome.status, outcome.code().as_str()),
+        (400, "BadRequest")
+    );
     assert_eq!(exchange.summary().error, Some("invalid_head"));
     let mut connect = world.client.head("GET", "/", &[]);
     connect.method = "CONNECT".to_owned();
     connect.target = String::new();
     let outcome = world.run(connect, b"");
-    assert_eq!((outcome.status, outcome.code().as_str()), (405, "MethodNotAllowed"));
+    assert_eq!(
+        (outcome.status, outcome.code().as_str()),
+        (405, "MethodNotAllowed")
+    );
     assert_eq!(world.store.seen, 0);
 }
 

@@ -93,7 +93,8 @@ impl UploadPlan {
 
     /// The envelope under a fresh data key.
     fn envelope(&self, config: &Config, kek: &Kek, data_key: &DataKey) -> Result<String, Error> {
-        let metadata_digest = if config.store.metadata_digest {
+        let digestible = envelope::is_digestible(&self.headers);
+        let metadata_digest = if config.store.metadata_digest && digestible {
             envelope::metadata_digest(data_key, &self.headers)?
         } else {
             None
