@@ -266,10 +266,9 @@ def exchange(port: int, request: Request, http2: bool = False, cut: int | None =
     pieces = iter(request.body) if cut is None else first_bytes(request.body, cut)
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
         connection.setblocking(False)
-        writing = True
-        # Of what the loop may send; the wire holds back what flow control does not allow.
         while True:
-            if writing and not wire.outgoing and wire.wants_more():
+            # The wire holds back what flow control does not allow.
+            if not wire.outgoing and wire.wants_more():
                 piece = next(pieces, None)
                 if piece is not None:
                     wire.body(piece)
@@ -281,8 +280,8 @@ def exchange(port: int, request: Request, http2: bool = False, cut: int | None =
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"no end of the answer to {request.method} {request.target}: {wire.answer}")
-            may_produce = writing and wire.wants_more()
-            readable, writable, _ = select.select([connection], wants_to_write, [], 0 if may_produce and not wire.outgoing else left)
+            wait = 0 if not wire.outgoing and wire.wants_more() else left
+            readable, writable, _ = select.select([connection], wants_to_write, [], wait)
             if readable:
                 try:
                     data = connection.recv(1 << 18)
@@ -296,7 +295,7 @@ def exchange(port: int, request: Request, http2: bool = False, cut: int | None =
                     wire.outgoing = wire.outgoing[sent:]
                 except ConnectionError:
                     # The answer may have come all the same.
-                    writing, wire.outgoing = False, b""
+                    wire.outgoing = b""
                     wire.broken()
 
 
@@ -381,18 +380,15 @@ class Http2:
         self._ended = True
 
     def _flush(self) -> None:
-        if self._ended:
-            return
         try:
-            while self._pending:
-                room = min(
-                    self._connection.local_flow_control_window(1), self._connection.max_outbound_frame_size
-                )
+            while self._pending and not self._ended:
+                window = self._connection.local_flow_control_window(1)
+                room = min(window, self._connection.max_outbound_frame_size)
                 if room <= 0:
                     break
                 self._connection.send_data(1, self._pending[:room])
                 self._pending = self._pending[room:]
-            if self._end and not self._pending:
+            if self._end and not self._pending and not self._ended:
                 self._ended = True
                 self._connection.end_stream(1)
         except h2.exceptions.ProtocolError:

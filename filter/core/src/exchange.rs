@@ -52,7 +52,7 @@ use crate::uri::Query;
 
 use collect::Collected;
 use download::{Download, DownloadPlan};
-use failure::{Failure, Probe};
+use failure::{Dropped, Failure, Probe};
 use upload::{Upload, UploadPlan};
 
 /// One HTTP exchange.
@@ -207,7 +207,7 @@ enum ResponseState {
     /// An object's body.
     Download(Box<Download>),
     /// A body that is dropped.
-    Empty,
+    Empty(Dropped),
     /// A body that goes through.
     Relay,
     /// The body of an error, read for its code and replaced.
@@ -362,7 +362,7 @@ impl Exchange {
             ResponseState::AwaitKey(_)
             | ResponseState::AwaitProbe(_)
             | ResponseState::Download(_)
-            | ResponseState::Empty
+            | ResponseState::Empty(_)
             | ResponseState::Relay
             | ResponseState::Failure(_) => {
                 return HeadAction::Reply(self.refuse(&Error::OutOfOrder));
@@ -385,11 +385,10 @@ impl Exchange {
             ResponseState::Download(download) => download
                 .body(piece, end_of_stream, out)
                 .map(|()| BodyAction::Replace),
-            ResponseState::Empty => Ok(BodyAction::Replace),
-            ResponseState::Failure(failure) => {
-                failure.body(piece, end_of_stream, &self.identity, out);
-                Ok(BodyAction::Replace)
-            }
+            ResponseState::Empty(dropped) => dropped.add(piece).map(|()| BodyAction::Replace),
+            ResponseState::Failure(failure) => failure
+                .body(piece, end_of_stream, &self.identity, out)
+                .map(|()| BodyAction::Replace),
             ResponseState::Relay => Ok(BodyAction::Keep),
             ResponseState::Done => Ok(BodyAction::Keep),
             ResponseState::Head(_)
@@ -416,7 +415,7 @@ impl Exchange {
             | ResponseState::AwaitKey(_)
             | ResponseState::AwaitProbe(_)
             | ResponseState::Callout(_)
-            | ResponseState::Empty
+            | ResponseState::Empty(_)
             | ResponseState::Relay
             | ResponseState::Done => true,
         };
@@ -453,7 +452,7 @@ impl Exchange {
             | ResponseState::AwaitProbe(_)
             | ResponseState::Callout(_)
             | ResponseState::Download(_)
-            | ResponseState::Empty
+            | ResponseState::Empty(_)
             | ResponseState::Relay
             | ResponseState::Failure(_)
             | ResponseState::Done) => {
@@ -480,7 +479,7 @@ impl Exchange {
             state @ (ResponseState::Head(_)
             | ResponseState::AwaitKey(_)
             | ResponseState::Download(_)
-            | ResponseState::Empty
+            | ResponseState::Empty(_)
             | ResponseState::Relay
             | ResponseState::Failure(_)
             | ResponseState::Done) => {
@@ -632,7 +631,7 @@ impl Exchange {
                     | RequestState::Done => return Err(Error::StoreMisbehaves),
                 };
                 let head = expected.response(&self.config, &head, checksum)?;
-                self.response = ResponseState::Empty;
+                self.response = ResponseState::Empty(Dropped::default());
                 Ok(HeadAction::Forward(head))
             }
             ResponsePlan::Relay(operation) => {
@@ -660,7 +659,7 @@ impl Exchange {
 
     fn pass_failure(&mut self, failure: Failure) -> HeadAction<ResponseHead> {
         if let Some(bare) = failure.bare_head() {
-            self.response = ResponseState::Empty;
+            self.response = ResponseState::Empty(Dropped::default());
             return HeadAction::Forward(bare);
         }
         if failure.is_without_body() {
@@ -731,7 +730,7 @@ impl Exchange {
             ResponseState::AwaitKey(_)
             | ResponseState::AwaitProbe(_)
             | ResponseState::Download(_)
-            | ResponseState::Empty
+            | ResponseState::Empty(_)
             | ResponseState::Relay
             | ResponseState::Failure(_)
             | ResponseState::Done => true,
