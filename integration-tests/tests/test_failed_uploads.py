@@ -307,6 +307,20 @@ def test_a_good_empty_object_is_stored_when_its_body_has_been_checked(
     assert (answer.header("etag"), answer.header("content-length")) == (etag, "0")
 
 
+def test_an_empty_object_for_a_bucket_that_is_not_there_is_refused_at_once(stack: Stack, http2: bool) -> None:
+    # s3s-fs makes the bucket.
+    payload = slowly(GOOD_EMPTY["unsigned trailer"], lambda: None)
+    answer = Client.of(stack, http2).send("PUT", "/no-such-bucket/key", payload)
+    assert (answer.status, answer.code) == (404, "NoSuchBucket"), answer
+
+
+def test_an_empty_object_for_a_store_that_is_not_there_is_refused_at_once(start_stack: StartStack, http2: bool) -> None:
+    stack = start_stack(store="s3s-fs", upstream="127.0.0.1:1")
+    payload = slowly(GOOD_EMPTY["unsigned trailer"], lambda: None)
+    answer = Client.of(stack, http2).send("PUT", "/bucket/key", payload)
+    assert (answer.status, answer.code) == (503, "ServiceUnavailable"), answer
+
+
 @pytest.mark.parametrize("store", STORES)
 def test_the_head_that_is_released_for_an_empty_object_never_completes(
     start_stack: StartStack, store: str, request: pytest.FixtureRequest

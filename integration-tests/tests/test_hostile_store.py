@@ -3,8 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -459,3 +459,109 @@ def test_a_second_answer_on_the_connection_goes_nowhere(world: World, http2: boo
     for _ in range(3):
         answer = Client.of(world.stack, http2).send("GET", path)
         assert (answer.status, answer.body, answer.complete) == (200, PLAINTEXT, True)
+
+
+def test_http_trailers_of_the_store_do_not_reach_the_client(world: World, http2: bool) -> None:
+    async def behave(visit: Visit) -> None:
+        true = await visit.ask_store()
+        await visit.chunked(200, true.headers, true.body, end=False)
+        await visit.raw(b"0\r\nset-cookie: a=evil.example\r\nx-amz-checksum-crc32: evil.example\r\n\r\n")
+
+    answer = world.ask("GET", world.put(f"trailers-{http2}"), behave, http2)
+    assert (answer.status, answer.body, answer.complete) == (200, PLAINTEXT, True)
+    assert EVIL not in repr(answer.headers)
+
+
+@pytest.mark.parametrize("status", [100, 102, 103])
+def test_an_informational_answer_says_nothing_to_the_client(world: World, status: int, http2: bool) -> None:
+    async def behave(visit: Visit) -> None:
+        true = await visit.ask_store()
+        await visit.raw(f"HTTP/1.1 {status} Early\r\nlink: <http://evil.example/>; rel=preload\r\n\r\n".encode())
+        await visit.answer(200, true.headers, true.body)
+
+    answer = world.ask("GET", world.put(f"informational-{http2}"), behave, http2)
+    assert answer.status == 200 or answer.code in ("InternalError", "ServiceUnavailable")
+    assert answer.body == PLAINTEXT or answer.status >= 500
+    assert EVIL not in repr(answer)
+
+
+EARLY = {
+    200: (500, "InternalError"),
+    204: (500, "InternalError"),
+    301: (500, "InternalError"),
+    400: (400, "InvalidRequest"),
+    403: (403, "AccessDenied"),
+    404: (404, "NoSuchKey"),
+    503: (503, "ServiceUnavailable"),
+}
+FAKE = [("etag", '"0123456789abcdef0123456789abcdef"'), ("content-length", "0")]
+
+
+def empty_object(pause: Callable[[], None], good: bool = True) -> s3raw.Payload:
+    """An empty object in aws-chunked framing, with a pause before its end."""
+    payload = s3raw.AwsChunked([], trailer=s3raw.crc32([] if good else [b"x"])).payload()
+
+    def write(seed: s3raw.Seed) -> Iterator[bytes]:
+        data = b"".join(payload.write(seed))
+        yield data[:-2]
+        pause()
+        yield data[-2:]
+
+    return replace(payload, write=write)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.1)
+
+
+@pytest.mark.parametrize("early", EARLY)
+@pytest.mark.parametrize("good", [True, False], ids=["good-body", "bad-body"])
+def test_an_answer_before_an_empty_object_has_been_checked_is_final_but_no_success(
+    world: World, good: bool, early: int, http2: bool
+) -> None:
+    # The body of aws-chunked framing is checked first; only then is the object stored, by a second request.
+    path = f"/{BUCKET}/empty-{good}-{early}-{http2}"
+    answered = []
+
+    async def behave(visit: Visit) -> None:
+        await visit.answer(early, FAKE)
+        answered.append(visit.seen.headers["content-length"])
+        await visit.body()
+
+    world.store.behaviours[path] = behave
+    payload = empty_object(lambda: wait_for(lambda: answered), good)
+    answer = Client.of(world.stack, http2).send("PUT", path, payload)
+    del world.store.behaviours[path]
+    assert answered == ["1"]
+    assert is_refused(answer, *EARLY[early]), answer
+    assert Client.of(world.stack, http2).send("HEAD", path).status == 404
+
+
+@pytest.mark.parametrize("late", [200, 403, 500])
+def test_an_answer_after_an_empty_object_has_been_checked_is_that_of_the_second_request(
+    world: World, late: int, http2: bool
+) -> None:
+    path = f"/{BUCKET}/empty-late-{late}-{http2}"
+    answered = asyncio.Event()
+
+    async def behave(visit: Visit) -> None:
+        if visit.seen.headers["content-length"] == "0":
+            await asyncio.wait_for(answered.wait(), 5)
+            await asyncio.sleep(0.1)
+            await visit.forward()
+        else:
+            while len(world.store.requests("PUT", path)) < 2:
+                await asyncio.sleep(0.02)
+            await visit.answer(late, FAKE)
+            answered.set()
+
+    world.store.behaviours[path] = behave
+    answer = Client.of(world.stack, http2).send("PUT", path, empty_object(lambda: time.sleep(0.1)))
+    del world.store.behaviours[path]
+    assert (answer.status, answer.body, answer.complete) == (200, b"", True), answer
+    assert "0123456789abcdef" not in repr(answer)
+    answer = Client.of(world.stack, http2).send("GET", path)
+    assert (answer.status, answer.body, answer.complete) == (200, b"", True), answer

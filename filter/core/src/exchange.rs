@@ -353,6 +353,12 @@ impl Exchange {
     ) -> HeadAction<ResponseHead> {
         let plan = match core::mem::replace(&mut self.response, ResponseState::Done) {
             ResponseState::Head(plan) => plan,
+            ResponseState::Callout(_) if matches!(self.request, RequestState::Collect(_)) => {
+                return match self.early_answer(&head, end_of_stream, now) {
+                    Ok(action) => action,
+                    Err(error) => HeadAction::Reply(self.refuse(&error)),
+                };
+            }
             // Upstream's word on a request that was never to complete; the callout has the answer.
             ResponseState::Callout(plan) => {
                 self.response = ResponseState::Callout(plan);
@@ -638,6 +644,24 @@ impl Exchange {
                 self.response = ResponseState::Relay;
                 Ok(HeadAction::Forward(response::relayed(operation, &head)))
             }
+        }
+    }
+
+    /// Takes a response, of the store or of Envoy, that comes while the body is still collected.
+    ///
+    /// Once a response is complete, Envoy shows nothing more of the request's body: the real
+    /// request can't be sent any more.
+    fn early_answer(
+        &mut self,
+        head: &ResponseHead,
+        end_of_stream: bool,
+        now: UnixTime,
+    ) -> Result<HeadAction<ResponseHead>, Error> {
+        self.request = RequestState::Ignore;
+        if (400..600).contains(&head.status) {
+            self.store_failure(head, end_of_stream, now)
+        } else {
+            Err(Error::StoreMisbehaves)
         }
     }
 

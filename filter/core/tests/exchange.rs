@@ -165,6 +165,28 @@ fn a_store_that_answers_before_the_object_is_whole_is_not_believed() {
 }
 
 #[test]
+fn an_answer_before_an_empty_object_has_been_checked_is_final_but_no_success() {
+    for (status, expected) in [(200, 500), (204, 500), (301, 500), (404, 404), (503, 503)] {
+        let mut world = World::new("unsigned");
+        let (head, body) = world.client.put("/bucket/k", b"", Framing::UnsignedTrailer);
+        let mut exchange = world.exchange();
+        let HeadAction::Forward(_) = exchange.request_head(head, false, false, &mut world.keys, NOW) else {
+            panic!("not forwarded");
+        };
+        let early = ResponseHead {
+            status,
+            headers: [("etag", "\"abc\"")].into_iter().collect(),
+        };
+        let HeadAction::Reply(reply) = exchange.response_head(early, true, &mut world.keys, NOW) else {
+            panic!("{status} not answered");
+        };
+        assert_eq!(reply.status, expected, "{status}");
+        let action = exchange.request_body(&body, true, &mut Vec::new(), NOW);
+        assert!(!matches!(action, BodyAction::Call(_)), "{status} {action:?}");
+    }
+}
+
+#[test]
 fn errors_of_the_store_are_made_anew() {
     let mut world = World::new("unsigned");
     let missing = world.get("/bucket/nothing");
