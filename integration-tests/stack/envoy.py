@@ -199,6 +199,9 @@ def edit_store_cluster(cluster: dict[str, Any], options: Options, store: Store) 
                 "environment_credential_provider": {},
             }
         cluster["typed_extension_protocol_options"] = protocol
+    if options.store_http2:
+        for values in cluster["typed_extension_protocol_options"].values():
+            values["explicit_http_config"] = {"http2_protocol_options": {}}
 
 
 def merge(base: Any, changes: Mapping[str, Any]) -> Any:

@@ -60,6 +60,8 @@ class Options:
     filter: bool = True
     #: The module to run.
     wasm: Path = ROOT / "target" / "s3_envelope_filter.wasm"
+    #: Speaks HTTP/2 to the store, which s3s-fs understands without TLS.
+    store_http2: bool = False
     #: "host:port" that Envoy connects to in place of the store: a slow or hostile one of a test's own.
     upstream: str | None = None
     #: "host:port" that Envoy connects to in place of the key service.

@@ -280,9 +280,9 @@ pub fn metadata_digest(data_key: &DataKey, headers: &Headers) -> Result<Option<[
 ///
 /// [RFC 2047 §2]: https://www.rfc-editor.org/rfc/rfc2047#section-2
 pub fn is_digestible(headers: &Headers) -> bool {
-    !headers.iter().any(|field| {
-        is_digested(&field.name) && field.value.windows(2).any(|pair| pair == b"=?")
-    })
+    !headers
+        .iter()
+        .any(|field| is_digested(&field.name) && field.value.windows(2).any(|pair| pair == b"=?"))
 }
 
 /// A value in the one form that is digested.
@@ -603,7 +603,11 @@ mod tests {
 
     #[test]
     fn an_encoded_word_may_come_back_decoded_so_its_writer_makes_no_digest() {
-        let headers = |value: &str| [("x-amz-meta-a", value), ("x-other", "=?")].into_iter().collect();
+        let headers = |value: &str| {
+            [("x-amz-meta-a", value), ("x-other", "=?")]
+                .into_iter()
+                .collect()
+        };
         assert!(is_digestible(&headers("plain = ? ü")));
         assert!(!is_digestible(&headers("=?UTF-8?Q?plain?=")));
     }

@@ -53,7 +53,7 @@ use crate::uri::Query;
 
 use collect::Collected;
 use download::{Download, DownloadPlan};
-use failure::{Failure, Probe};
+use failure::{Dropped, Failure, Probe};
 use forward::Forwarding;
 use upload::{Upload, UploadPlan};
 
@@ -211,7 +211,7 @@ enum ResponseState {
     /// An object's body.
     Download(Box<Download>),
     /// A body that is dropped.
-    Empty,
+    Empty(Dropped),
     /// A body that goes through.
     Relay,
     /// The body of an error, read for its code and replaced.
@@ -379,7 +379,7 @@ impl Exchange {
             ResponseState::AwaitKey(_)
             | ResponseState::AwaitProbe(_)
             | ResponseState::Download(_)
-            | ResponseState::Empty
+            | ResponseState::Empty(_)
             | ResponseState::Relay
             | ResponseState::Failure(_) => {
                 return HeadAction::Reply(self.refuse(&Error::OutOfOrder));
@@ -402,11 +402,10 @@ impl Exchange {
             ResponseState::Download(download) => download
                 .body(piece, end_of_stream, out)
                 .map(|()| BodyAction::Replace),
-            ResponseState::Empty => Ok(BodyAction::Replace),
-            ResponseState::Failure(failure) => {
-                failure.body(piece, end_of_stream, &self.identity, out);
-                Ok(BodyAction::Replace)
-            }
+            ResponseState::Empty(dropped) => dropped.add(piece).map(|()| BodyAction::Replace),
+            ResponseState::Failure(failure) => failure
+                .body(piece, end_of_stream, &self.identity, out)
+                .map(|()| BodyAction::Replace),
             ResponseState::Relay => Ok(BodyAction::Keep),
             ResponseState::Done => Ok(BodyAction::Keep),
             ResponseState::Head(_)
@@ -433,7 +432,7 @@ impl Exchange {
             | ResponseState::AwaitKey(_)
             | ResponseState::AwaitProbe(_)
             | ResponseState::Callout(_)
-            | ResponseState::Empty
+            | ResponseState::Empty(_)
             | ResponseState::Relay
             | ResponseState::Done => true,
         };
@@ -471,7 +470,7 @@ impl Exchange {
             | ResponseState::AwaitProbe(_)
             | ResponseState::Callout(_)
             | ResponseState::Download(_)
-            | ResponseState::Empty
+            | ResponseState::Empty(_)
             | ResponseState::Relay
             | ResponseState::Failure(_)
             | ResponseState::Done) => {
@@ -498,7 +497,7 @@ impl Exchange {
             state @ (ResponseState::Head(_)
             | ResponseState::AwaitKey(_)
             | ResponseState::Download(_)
-            | ResponseState::Empty
+            | ResponseState::Empty(_)
             | ResponseState::Relay
             | ResponseState::Failure(_)
             | ResponseState::Done) => {
@@ -659,7 +658,7 @@ impl Exchange {
                     | RequestState::Done => return Err(Error::StoreMisbehaves),
                 };
                 let head = expected.response(&self.config, &head, checksum)?;
-                self.response = ResponseState::Empty;
+                self.response = ResponseState::Empty(Dropped::default());
                 Ok(HeadAction::Forward(head))
             }
             ResponsePlan::Relay(operation) => {
@@ -759,7 +758,7 @@ impl Exchange {
             | ResponseState::AwaitProbe(_)
             | ResponseState::Callout(_) => false,
             ResponseState::Download(_)
-            | ResponseState::Empty
+            | ResponseState::Empty(_)
             | ResponseState::Relay
             | ResponseState::Failure(_)
             | ResponseState::Done => true,

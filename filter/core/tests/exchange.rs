@@ -248,6 +248,34 @@ fn a_store_that_answers_before_the_object_is_whole_is_not_believed() {
 }
 
 #[test]
+fn an_answer_before_an_empty_object_has_been_checked_is_final_but_no_success() {
+    for (status, expected) in [(200, 500), (204, 500), (301, 500), (404, 404), (503, 503)] {
+        let mut world = World::new("unsigned");
+        let (head, body) = world.client.put("/bucket/k", b"", Framing::UnsignedTrailer);
+        let mut exchange = world.exchange();
+        let HeadAction::Forward(_) =
+            exchange.request_head(head, false, false, &mut world.keys, NOW)
+        else {
+            panic!("not forwarded");
+        };
+        let early = ResponseHead {
+            status,
+            headers: [("etag", "\"abc\"")].into_iter().collect(),
+        };
+        let HeadAction::Reply(reply) = exchange.response_head(early, true, &mut world.keys, NOW)
+        else {
+            panic!("{status} not answered");
+        };
+        assert_eq!(reply.status, expected, "{status}");
+        let action = exchange.request_body(&body, true, &mut Vec::new(), NOW);
+        assert!(
+            !matches!(action, BodyAction::Call(_)),
+            "{status} {action:?}"
+        );
+    }
+}
+
+#[test]
 fn errors_of_the_store_are_made_anew() {
     let mut world = World::new("unsigned");
     let missing = world.get("/bucket/nothing");
@@ -270,6 +298,72 @@ fn errors_of_the_store_are_made_anew() {
         );
         assert!(!get.headers.contains("location"));
     }
+}
+
+#[test]
+fn an_error_code_of_another_status_is_not_passed_on() {
+    let mut world = World::new("unsigned");
+    let (mut exchange, _) = refused_get(&mut world, 404);
+    let mut out = Vec::new();
+    let action = exchange.response_body(b"<Error><Code>SlowDown</Code></Error>", true, &mut out);
+    assert!(matches!(action, BodyAction::Replace));
+    let document = String::from_utf8(out).unwrap();
+    assert!(document.contains("<Code>NoSuchKey</Code>"), "{document}");
+}
+
+#[test]
+fn an_answer_without_end_is_not_read_for_ever() {
+    let mut world = World::new("unsigned");
+    let (mut exchange, status) = refused_get(&mut world, 404);
+    assert_eq!(status, 404);
+    assert!(ends_in_a_reset(&mut exchange));
+
+    let (head, body) = world.client.put("/bucket/k", b"abc", Framing::Sha256);
+    let mut exchange = world.exchange();
+    let HeadAction::Forward(_) = exchange.request_head(head, false, false, &mut world.keys, NOW)
+    else {
+        panic!("not forwarded");
+    };
+    exchange.request_body(&body, true, &mut Vec::new(), NOW);
+    let stored = ResponseHead {
+        status: 200,
+        headers: [("etag", "\"abc\"")].into_iter().collect(),
+    };
+    let HeadAction::Forward(_) = exchange.response_head(stored, false, &mut world.keys, NOW) else {
+        panic!("not forwarded");
+    };
+    assert!(ends_in_a_reset(&mut exchange));
+}
+
+/// A GET whose answer has this status, up to the end of the answer's head.
+fn refused_get(world: &mut World, status: u16) -> (Exchange, u16) {
+    let head = world.client.head("GET", "/bucket/k", &[]);
+    let (head, _) = world.client.framed(head, b"", Framing::Sha256);
+    let mut exchange = world.exchange();
+    let HeadAction::Forward(_) = exchange.request_head(head, true, false, &mut world.keys, NOW)
+    else {
+        panic!("not forwarded");
+    };
+    let refusal = ResponseHead {
+        status,
+        headers: Headers::new(),
+    };
+    match exchange.response_head(refusal, false, &mut world.keys, NOW) {
+        HeadAction::Forward(head) => (exchange, head.status),
+        action => panic!("{action:?}"),
+    }
+}
+
+/// Feeds an answer's body until the stream is reset; gives up after 16 MiB.
+fn ends_in_a_reset(exchange: &mut Exchange) -> bool {
+    let mut out = Vec::new();
+    let reset = (0..256).any(|_| {
+        matches!(
+            exchange.response_body(&[b' '; 65536], false, &mut out),
+            BodyAction::Reset
+        )
+    });
+    reset && out.is_empty()
 }
 
 #[test]

@@ -4,7 +4,9 @@
 //! not leave before the body has passed its checks. But a head can't wait for its body, because
 //! Envoy holds both back together. So a head is released that never completes
 //! ([`upstream::doomed`]), the body is taken out of the stream, and the real request is a callout,
-//! whose answer is the client's; giving it resets the unfinished request.
+//! whose answer is the client's; giving it resets the unfinished request. Where that one is
+//! answered before the body is whole (there is no such bucket, the store is not there), its answer
+//! is the client's, and nothing is sent.
 
 use crate::callout::Callout;
 use crate::checksum::Checksum;

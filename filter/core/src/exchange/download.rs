@@ -20,6 +20,7 @@ use crate::operation::{self, Operation};
 use crate::segment::{Opener, layout};
 use crate::time::UnixTime;
 
+use super::failure::Dropped;
 use super::{Exchange, HeadAction, ObjectName, ResponseState, Wait, response, upstream};
 
 /// What a good response to a GetObject or HeadObject has to be.
@@ -243,7 +244,7 @@ impl Exchange {
         headers.set("accept-ranges", "bytes");
         headers.set("content-length", facts.plaintext_len.to_string());
         self.response = if expected.operation == Operation::HeadObject {
-            ResponseState::Empty
+            ResponseState::Empty(Dropped::default())
         } else if plan.end_of_stream && facts.plaintext_len > 0 {
             return Err(Error::TruncatedResponse);
         } else {

@@ -19,6 +19,7 @@ pub(super) struct Failure {
     status: u16,
     without_body: bool,
     document: Vec<u8>,
+    received: Dropped,
 }
 
 impl Failure {
@@ -28,6 +29,7 @@ impl Failure {
             status: head.status,
             without_body,
             document: Vec::new(),
+            received: Dropped::default(),
         }
     }
 
@@ -70,24 +72,56 @@ impl Failure {
     }
 
     /// Takes a piece of the store's error document; at its end the client's is appended to `out`.
+    ///
+    /// # Errors
+    ///
+    /// A document that does not end.
     pub(super) fn body(
         &mut self,
         piece: &[u8],
         end_of_stream: bool,
         identity: &Identity,
         out: &mut Vec<u8>,
-    ) {
+    ) -> Result<(), Error> {
+        self.received.add(piece)?;
         self.collect(piece);
         if end_of_stream {
-            let error = self.whole(&[]);
+            let mut error = self.whole(&[]);
+            // The status is out already; a store's code may be one of another.
+            if error.status() != self.without_code().status() {
+                error = self.without_code();
+            }
             out.extend_from_slice(response::error_document(&error, identity).as_bytes());
         }
+        Ok(())
     }
 
     fn collect(&mut self, piece: &[u8]) {
         let room = MAX_DOCUMENT_LEN.saturating_sub(self.document.len());
         let taken = piece.get(..room.min(piece.len())).unwrap_or_default();
         self.document.extend_from_slice(taken);
+    }
+}
+
+/// The length of a body that the client does not get: without a limit a store could make it wait
+/// for ever for the end.
+#[derive(Debug, Default)]
+pub(super) struct Dropped {
+    len: u64,
+}
+
+impl Dropped {
+    /// Counts a piece.
+    ///
+    /// # Errors
+    ///
+    /// More than any store has to say.
+    pub(super) fn add(&mut self, piece: &[u8]) -> Result<(), Error> {
+        self.len = self.len.saturating_add(response::len(piece));
+        if self.len > MAX_DROPPED_LEN {
+            return Err(Error::StoreMisbehaves);
+        }
+        Ok(())
     }
 }
 
@@ -144,3 +178,4 @@ pub(super) fn probe_request(config: &Config, now: UnixTime) -> Result<Callout, E
 }
 
 const MAX_DOCUMENT_LEN: usize = 64 * 1024;
+const MAX_DROPPED_LEN: u64 = 1024 * 1024;
