@@ -445,7 +445,7 @@ def test_content_type_twice_is_one_value_to_everybody(witness: Witness) -> None:
     assert len(stored.values("content-type")) == 1
 
 
-@pytest.mark.parametrize("name", ["x_amz_acl", "x-amz-meta-a_b", "content_type", "x-unrelated_"])
+@pytest.mark.parametrize("name", ["x_amz_acl", "content_type", "x-unrelated_"])
 def test_cls_4_a_field_name_with_an_underscore_is_refused(witness: Witness, name: str) -> None:
     with witness.nothing_forwarded():
         fields = witness.signed("PUT", "/wire/underscore", [(name, "public-read")], BODY, signed=(name,))
