@@ -22,7 +22,7 @@ OUTPUT = ROOT / "target" / "bench"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("--quick", action="store_true", help="objects of 160 MiB in place of 4 GiB")
+    parser.add_argument("--quick", action="store_true", help="objects of 96 MiB in place of 4 GiB")
     parser.add_argument("parts", nargs="*", choices=["memory", "throughput", []], help="all, where none is named")
     arguments = parser.parse_args()
     parts = arguments.parts or ["memory", "throughput"]

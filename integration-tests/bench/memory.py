@@ -65,7 +65,7 @@ COLUMNS = ["operation", "size, MiB", "seconds", "MB/s", "idle, MiB", "peak, MiB"
 
 
 FULL = [Case(4 << 30), Case(512 * MIB, "client"), Case(512 * MIB, "store")]
-QUICK = [Case(160 * MIB), Case(80 * MIB, "client"), Case(80 * MIB, "store")]
+QUICK = [Case(96 * MIB), Case(72 * MIB, "client"), Case(72 * MIB, "store")]
 
 
 def measure(case: Case, directory: Path) -> Iterator[Result]:
