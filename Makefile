@@ -83,7 +83,7 @@ integration: build ## Runs the module in a real Envoy before real stores (PYTEST
 	@cd integration-tests && "$$(../scripts/setup.sh python)" -m pytest $(PYTEST)
 
 .PHONY: bench
-bench: $(WASM) ## Measures Envoy's memory, within its bound or a failure, and its speed (BENCH="--quick memory")
+bench: $(WASM) ## Measures Envoy's memory, within its bound or a failure, and its speed (BENCH="--quick --only memory")
 	$(say) 'benchmarks (some minutes, and 5 GB of temporary files)'
 	@PYTHONPATH=integration-tests $(PYTHON) -m bench $(BENCH)
 
