@@ -82,6 +82,15 @@ integration: build ## Runs the module in a real Envoy before real stores (PYTEST
 	@scripts/setup.sh s3s-fs >/dev/null
 	@cd integration-tests && "$$(../scripts/setup.sh python)" -m pytest $(PYTEST)
 
+.PHONY: bench
+bench: $(WASM) ## Measures Envoy's memory, within its bound or a failure, and its speed (BENCH="--quick --only memory")
+	$(say) 'benchmarks (some minutes, and 5 GB of temporary files)'
+	@PYTHONPATH=integration-tests $(PYTHON) -m bench $(BENCH)
+
+.PHONY: reproduce
+reproduce: $(WASM) ## Builds the module in a second place and compares: a build is reproducible
+	@scripts/reproduce.sh $(WASM)
+
 .PHONY: doc
 doc: ## Builds the documentation of the crates, private items too
 	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --no-deps --document-private-items \

@@ -1,8 +1,8 @@
 """Envoy's configuration for a stack, made from envoy/envoy.yaml, and Envoy itself."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, build_opener
@@ -31,6 +31,7 @@ class Envoy:
     admin_port: int
     process: Process
     access_log: Path
+    _start: Callable[[], Process] = field(repr=False)
 
     def admin(self, path: str) -> str:
         """What the admin interface answers to GET."""
@@ -46,6 +47,23 @@ class Envoy:
     def stop(self) -> None:
         """Ends Envoy."""
         self.process.stop()
+
+    def restart(self) -> None:
+        """Ends Envoy and starts another, with the same ports, keys and configuration."""
+        self.stop()
+        self.process = self._start()
+        self.wait_until_live()
+
+    def wait_until_live(self) -> None:
+        """Waits until Envoy takes requests."""
+
+        def live() -> bool:
+            try:
+                return self.admin("/ready").strip() == "LIVE"
+            except OSError:
+                return False
+
+        self.process.wait_until(live, 60)
 
 
 def start(
@@ -92,16 +110,12 @@ def start(
     )
     command = [program_of_venv("envoy"), "-c", str(path), "--concurrency", str(options.workers)]
     command += ["--disable-hot-restart", "--log-level", options.envoy_log_level, "--file-flush-interval-msec", "100"]
-    process = Process("envoy", command, directory, secrets, linger)
-    envoy = Envoy(http_port, https_port, admin_port, process, access_log)
 
-    def live() -> bool:
-        try:
-            return envoy.admin("/ready").strip() == "LIVE"
-        except OSError:
-            return False
+    def start_process() -> Process:
+        return Process("envoy", command, directory, secrets, linger)
 
-    process.wait_until(live, 60)
+    envoy = Envoy(http_port, https_port, admin_port, start_process(), access_log, start_process)
+    envoy.wait_until_live()
     return envoy
 
 

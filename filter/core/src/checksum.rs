@@ -20,6 +20,7 @@ use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use crc::Crc;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
@@ -406,8 +407,10 @@ pub enum Error {
 
 /// A running digest.
 pub(crate) enum Hasher {
-    /// One of the three CRCs.
-    Crc(Algorithm, crc_fast::Digest),
+    /// CRC-32/ISO-HDLC or CRC-32/ISCSI.
+    Crc32(Algorithm, crc::Digest<'static, u32, Table>),
+    /// CRC-64/NVME.
+    Crc64(crc::Digest<'static, u64, Table>),
     /// SHA-1.
     Sha1(Sha1),
     /// SHA-256.
@@ -426,9 +429,9 @@ impl Hasher {
     /// A digest of no bytes yet.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
-            Algorithm::Crc32 => Self::crc(algorithm, crc_fast::CrcAlgorithm::Crc32IsoHdlc),
-            Algorithm::Crc32c => Self::crc(algorithm, crc_fast::CrcAlgorithm::Crc32Iscsi),
-            Algorithm::Crc64Nvme => Self::crc(algorithm, crc_fast::CrcAlgorithm::Crc64Nvme),
+            Algorithm::Crc32 => Self::Crc32(algorithm, CRC_32.digest()),
+            Algorithm::Crc32c => Self::Crc32(algorithm, CRC_32C.digest()),
+            Algorithm::Crc64Nvme => Self::Crc64(CRC_64_NVME.digest()),
             Algorithm::Sha1 => Self::Sha1(Sha1::new()),
             Algorithm::Sha256 => Self::Sha256(Sha256::new()),
             Algorithm::Sha512 => Self::Sha512(Sha512::new()),
@@ -443,7 +446,8 @@ impl Hasher {
     /// Takes the next bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
-            Self::Crc(_, hasher) => hasher.update(bytes),
+            Self::Crc32(_, hasher) => hasher.update(bytes),
+            Self::Crc64(hasher) => hasher.update(bytes),
             Self::Sha1(hasher) => hasher.update(bytes),
             Self::Sha256(hasher) => hasher.update(bytes),
             Self::Sha512(hasher) => hasher.update(bytes),
@@ -460,11 +464,8 @@ impl Hasher {
         // considerations"), and it is what S3's clients send: aws-checksums, the library under
         // them, has XXH64("Hello world") = c5 00 b0 c9 … (tests/xxhash_test.c).
         let value = match self {
-            Self::Crc(_, hasher) => {
-                let wide = hasher.finalize().to_be_bytes();
-                let start = wide.len().saturating_sub(algorithm.len());
-                wide.get(start..).unwrap_or(&wide).to_vec()
-            }
+            Self::Crc32(_, hasher) => hasher.finalize().to_be_bytes().to_vec(),
+            Self::Crc64(hasher) => hasher.finalize().to_be_bytes().to_vec(),
             Self::Sha1(hasher) => hasher.finalize().to_vec(),
             Self::Sha256(hasher) => hasher.finalize().to_vec(),
             Self::Sha512(hasher) => hasher.finalize().to_vec(),
@@ -478,13 +479,10 @@ impl Hasher {
         Checksum { algorithm, value }
     }
 
-    fn crc(algorithm: Algorithm, parameters: crc_fast::CrcAlgorithm) -> Self {
-        Self::Crc(algorithm, crc_fast::Digest::new(parameters))
-    }
-
     fn algorithm(&self) -> Algorithm {
         match self {
-            Self::Crc(algorithm, _) | Self::XxHash3(algorithm, _) => *algorithm,
+            Self::Crc32(algorithm, _) | Self::XxHash3(algorithm, _) => *algorithm,
+            Self::Crc64(_) => Algorithm::Crc64Nvme,
             Self::Sha1(_) => Algorithm::Sha1,
             Self::Sha256(_) => Algorithm::Sha256,
             Self::Sha512(_) => Algorithm::Sha512,
@@ -581,6 +579,13 @@ fn padded<const N: usize>(value: &[u8]) -> [u8; N] {
     }
     array
 }
+
+/// Tables for 16 bytes at a time: 16 KiB for a CRC of 32 bits, 32 KiB for one of 64.
+type Table = crc::Table<16>;
+
+static CRC_32: Crc<u32, Table> = Crc::<u32, Table>::new(&crc::CRC_32_ISO_HDLC);
+static CRC_32C: Crc<u32, Table> = Crc::<u32, Table>::new(&crc::CRC_32_ISCSI);
+static CRC_64_NVME: Crc<u64, Table> = Crc::<u64, Table>::new(&crc::CRC_64_NVME);
 
 const PREFIX: &str = "x-amz-checksum-";
 

@@ -1124,7 +1124,7 @@ fn decode(head: &RequestHead, body: &[u8]) -> Vec<u8> {
         assert_eq!(&rest[len..len + 2], b"\r\n");
         rest = &rest[len + 2..];
     }
-    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, &decoded) as u32;
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI).checksum(&decoded);
     let crc = base64::engine::general_purpose::STANDARD.encode(crc.to_be_bytes());
     assert_eq!(
         rest,
