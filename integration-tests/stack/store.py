@@ -108,6 +108,10 @@ def seaweedfs(directory: Path, ports: Ports, linger: bool) -> Store:
         "-admin.ui=false",
         "-master.telemetry=false",
         "-volume.preStopSeconds=0",
+        # Each bucket has volumes of its own, and as many may be made as would fit into the disk's free space at
+        # their full size: small ones, and a number of them that does not hang on the disk.
+        "-master.volumeSizeLimitMB=64",
+        "-volume.max=1000",
     ]
     used = (*http.values(), *grpc.values())
     process = Process("store", command, directory, plain_environment(HOME=str(directory)), linger)
