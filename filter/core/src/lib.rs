@@ -18,6 +18,7 @@ pub mod key_cache;
 pub mod key_service;
 pub mod key_wrap;
 pub mod operation;
+pub mod range;
 pub mod s3_error;
 pub mod segment;
 pub mod sigv4;

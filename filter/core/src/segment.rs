@@ -21,6 +21,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use crate::key_wrap::{self, DataKey, Purpose};
+use crate::range::Span;
 
 /// Turns a plaintext of known length into segments.
 ///
@@ -138,9 +139,15 @@ impl core::fmt::Debug for Sealer {
     }
 }
 
-/// Turns a stored body back into its plaintext, releasing verified bytes only.
+/// Turns a stored body, or a run of its segments, back into plaintext, releasing verified bytes of
+/// one span only.
 pub struct Opener {
     part: Part,
+    span: Span,
+    /// The segment of the span's last byte.
+    last_wanted: u32,
+    /// Stored bytes that may follow those of the span and are dropped unseen.
+    droppable: u64,
     /// The salt of the first segment, once it has verified.
     part_salt: Option<[u8; 8]>,
     next_index: u32,
@@ -157,25 +164,60 @@ enum OpenerState {
 }
 
 impl Opener {
-    /// An opener for a body whose plaintext has `plaintext_len` bytes, which must be authentic.
+    /// An opener for a whole body whose plaintext has `plaintext_len` bytes, which must be
+    /// authentic.
     ///
     /// # Errors
     ///
     /// [`Error::TooLong`] for more than [`layout::MAX_PLAINTEXT_LEN`] bytes.
     pub fn new(data_key: &DataKey, plaintext_len: u64) -> Result<Self, Error> {
-        if plaintext_len > layout::MAX_PLAINTEXT_LEN {
+        let span = Span {
+            first: 0,
+            last: plaintext_len.saturating_sub(1),
+        };
+        let mut opener = Self::of_span(data_key, plaintext_len, span, 0, 0)?;
+        if plaintext_len == 0 {
+            opener.state = OpenerState::Complete;
+        }
+        Ok(opener)
+    }
+
+    /// An opener that releases `span` of a plaintext of `plaintext_len` bytes and is given the
+    /// stored bytes from the segment `first_index` on; `droppable` bytes behind those of the span
+    /// are not looked at.
+    ///
+    /// The footer is part of what is verified where the span reaches the last segment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLong`] for more than [`layout::MAX_PLAINTEXT_LEN`] bytes, or a span that is not
+    /// within the plaintext or before `first_index`.
+    pub fn of_span(
+        data_key: &DataKey,
+        plaintext_len: u64,
+        span: Span,
+        first_index: u32,
+        droppable: u64,
+    ) -> Result<Self, Error> {
+        let index = |offset: u64| {
+            u32::try_from(offset / layout::SEGMENT_LEN).map_err(|_| Error::TooLong)
+        };
+        if plaintext_len > layout::MAX_PLAINTEXT_LEN
+            || span.last >= plaintext_len.max(1)
+            || span.first > span.last
+            || index(span.first)? < first_index
+        {
             return Err(Error::TooLong);
         }
         Ok(Self {
             part: Part::new(data_key, plaintext_len)?,
+            span,
+            last_wanted: index(span.last)?,
+            droppable,
             part_salt: None,
-            next_index: 0,
+            next_index: first_index,
             pending: Vec::new(),
-            state: if plaintext_len == 0 {
-                OpenerState::Complete
-            } else {
-                OpenerState::Segments
-            },
+            state: OpenerState::Segments,
         })
     }
 
@@ -199,7 +241,7 @@ impl Opener {
         opened
     }
 
-    /// Tells whether the whole body, footer included, has verified.
+    /// Tells whether the whole span has verified, with the footer where it reaches the end.
     pub fn is_complete(&self) -> bool {
         self.state == OpenerState::Complete
     }
@@ -207,7 +249,9 @@ impl Opener {
     fn open(&mut self, mut stored: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         while !stored.is_empty() {
             if self.state == OpenerState::Complete {
-                return Err(Error::Surplus);
+                let surplus = u64::try_from(stored.len()).map_err(|_| Error::Surplus)?;
+                self.droppable = self.droppable.checked_sub(surplus).ok_or(Error::Surplus)?;
+                return Ok(());
             }
             let unit_len = self.part.unit_len(self.next_index);
             if self.pending.is_empty()
@@ -271,12 +315,29 @@ impl Opener {
             out.truncate(start);
             return Err(failed);
         }
+        self.release(start, index, out);
         self.part_salt = Some(part_salt);
         self.next_index = index.checked_add(1).ok_or(failed)?;
-        if !is_inner {
+        if index >= self.last_wanted {
             self.state = OpenerState::Complete;
+            // Behind the footer there is nothing to be dropped.
+            if !is_inner {
+                self.droppable = 0;
+            }
         }
         Ok(())
+    }
+
+    /// Keeps of the verified segment that starts at `start` in `out` what is of the span.
+    fn release(&self, start: usize, index: u32, out: &mut Vec<u8>) {
+        let offset = u64::from(index).saturating_mul(layout::SEGMENT_LEN);
+        let within = |position: u64| {
+            let behind = usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX);
+            start.saturating_add(behind).min(out.len())
+        };
+        let (first, end) = (within(self.span.first), within(self.span.last.saturating_add(1)));
+        out.truncate(end);
+        out.drain(start..first.min(end));
     }
 }
 
@@ -554,6 +615,46 @@ mod tests {
             let stored = seal(&plaintext, sealed);
             prop_assert_eq!(&stored, &seal(&plaintext, 1 << 20));
             prop_assert_eq!(open(&stored, len, opened), (plaintext, Ok(true)));
+        }
+
+        #[test]
+        fn a_span_is_the_slice_of_the_plaintext(
+            len in 1_usize..40_000, a in any::<prop::sample::Index>(), b in any::<prop::sample::Index>(),
+            piece in 1_usize..20_000, from_start in any::<bool>(), flip in any::<Option<(prop::sample::Index, u8)>>(),
+        ) {
+            let plaintext = pattern(len);
+            let mut stored = seal(&plaintext, 1 << 20);
+            let (a, b) = (a.index(len), b.index(len));
+            let (first, last) = (a.min(b), a.max(b));
+            let whole = stored.len();
+            let (start, end) = if from_start {
+                (0, whole)
+            } else {
+                (first / 8192 * 8228, ((last / 8192 + 1) * 8228 + 36).min(whole))
+            };
+            let flipped = flip.map(|(position, bit)| {
+                let position = start + position.index(end - start);
+                stored[position] ^= 1 << (bit % 8);
+                position
+            });
+            let span = Span { first: first as u64, last: last as u64 };
+            let first_index = if from_start { 0 } else { (first / 8192) as u32 };
+            let droppable = if from_start { u64::MAX } else { 36 };
+            let mut opener = Opener::of_span(&data_key(), len as u64, span, first_index, droppable).unwrap();
+            let mut out = Vec::new();
+            let result = stored[start..end].chunks(piece).try_for_each(|piece| opener.push(piece, &mut out));
+            prop_assert_eq!(&out[..], &plaintext[first..first + out.len()]);
+            prop_assert!(out.len() <= last - first + 1);
+            let needed = if (last / 8192 + 1) * 8192 >= len { whole } else { (last / 8192 + 1) * 8228 };
+            match flipped {
+                Some(position) if position < needed => {
+                    prop_assert!(result.is_err() && !opener.is_complete());
+                }
+                _ => {
+                    prop_assert_eq!(result, Ok(()));
+                    prop_assert!(opener.is_complete() && out.len() == last - first + 1);
+                }
+            }
         }
 
         #[test]
