@@ -637,6 +637,11 @@ impl Exchange {
         now: UnixTime,
     ) -> Result<HeadAction<ResponseHead>, Error> {
         if !response::is_good(head.status, &plan) {
+            if let ResponsePlan::Object(expected) = &plan
+                && let Some(answer) = expected.without_object(&head)?
+            {
+                return Ok(HeadAction::Reply(self.answer(answer)));
+            }
             return self.store_failure(&head, end_of_stream, now);
         }
         match plan {
@@ -769,6 +774,13 @@ impl Exchange {
         } else {
             BodyAction::Reply(reply)
         }
+    }
+
+    /// Ends the exchange with an answer without body of the filter's own.
+    fn answer(&mut self, head: ResponseHead) -> Reply {
+        self.request = RequestState::Done;
+        self.response = ResponseState::Done;
+        response::reply(head)
     }
 
     /// Ends the exchange with an error of the filter's own.

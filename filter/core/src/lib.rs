@@ -8,6 +8,7 @@
 pub mod aws_chunked;
 pub mod callout;
 pub mod checksum;
+pub mod conditions;
 pub mod config;
 pub mod envelope;
 pub mod error;

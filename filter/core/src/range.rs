@@ -142,6 +142,12 @@ impl ContentRange {
         (range.first <= range.last && range.last < range.complete_length).then_some(range)
     }
 
+    /// How many bytes they are: at least 1.
+    pub fn len(self) -> u64 {
+        let Self { first, last, .. } = self;
+        Span { first, last }.len()
+    }
+
     /// Reads the length of the whole in `bytes */complete_length`, of an answer 416.
     pub fn parse_unsatisfied(value: &str) -> Option<u64> {
         number(value.strip_prefix("bytes */")?)

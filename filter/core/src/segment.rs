@@ -146,14 +146,27 @@ pub struct Opener {
     span: Span,
     /// The segment of the span's last byte.
     last_wanted: u32,
+    /// Stored bytes before those of the first segment, still to be dropped unseen.
+    leading: u64,
     /// Stored bytes that may follow those of the span and are dropped unseen.
-    droppable: u64,
+    trailing: u64,
     /// The salt of the first segment, once it has verified.
     part_salt: Option<[u8; 8]>,
     next_index: u32,
     /// Stored bytes of the unit that is not whole yet.
     pending: Vec<u8>,
     state: OpenerState,
+}
+
+/// Which stored bytes an [`Opener`] is given: by default those of the whole body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// The first segment that comes whole.
+    pub first_index: u32,
+    /// Bytes of the segment before it, which are dropped unseen.
+    pub leading: u64,
+    /// Bytes behind the segments of the span that may come, and are dropped unseen.
+    pub trailing: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +188,7 @@ impl Opener {
             first: 0,
             last: plaintext_len.saturating_sub(1),
         };
-        let mut opener = Self::of_span(data_key, plaintext_len, span, 0, 0)?;
+        let mut opener = Self::of_span(data_key, plaintext_len, span, Window::default())?;
         if plaintext_len == 0 {
             opener.state = OpenerState::Complete;
         }
@@ -183,21 +196,19 @@ impl Opener {
     }
 
     /// An opener that releases `span` of a plaintext of `plaintext_len` bytes and is given the
-    /// stored bytes from the segment `first_index` on; `droppable` bytes behind those of the span
-    /// are not looked at.
+    /// stored bytes of `window`.
     ///
     /// The footer is part of what is verified where the span reaches the last segment.
     ///
     /// # Errors
     ///
     /// [`Error::TooLong`] for more than [`layout::MAX_PLAINTEXT_LEN`] bytes, or a span that is not
-    /// within the plaintext or before `first_index`.
+    /// within the plaintext or starts before the window.
     pub fn of_span(
         data_key: &DataKey,
         plaintext_len: u64,
         span: Span,
-        first_index: u32,
-        droppable: u64,
+        window: Window,
     ) -> Result<Self, Error> {
         let index = |offset: u64| {
             u32::try_from(offset / layout::SEGMENT_LEN).map_err(|_| Error::TooLong)
@@ -205,7 +216,7 @@ impl Opener {
         if plaintext_len > layout::MAX_PLAINTEXT_LEN
             || span.last >= plaintext_len.max(1)
             || span.first > span.last
-            || index(span.first)? < first_index
+            || index(span.first)? < window.first_index
         {
             return Err(Error::TooLong);
         }
@@ -213,9 +224,10 @@ impl Opener {
             part: Part::new(data_key, plaintext_len)?,
             span,
             last_wanted: index(span.last)?,
-            droppable,
+            leading: window.leading,
+            trailing: window.trailing,
             part_salt: None,
-            next_index: first_index,
+            next_index: window.first_index,
             pending: Vec::new(),
             state: OpenerState::Segments,
         })
@@ -247,10 +259,18 @@ impl Opener {
     }
 
     fn open(&mut self, mut stored: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        if self.leading > 0 {
+            let dropped = usize::try_from(self.leading)
+                .unwrap_or(usize::MAX)
+                .min(stored.len());
+            stored = stored.get(dropped..).unwrap_or_default();
+            let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
+            self.leading = self.leading.saturating_sub(dropped);
+        }
         while !stored.is_empty() {
             if self.state == OpenerState::Complete {
                 let surplus = u64::try_from(stored.len()).map_err(|_| Error::Surplus)?;
-                self.droppable = self.droppable.checked_sub(surplus).ok_or(Error::Surplus)?;
+                self.trailing = self.trailing.checked_sub(surplus).ok_or(Error::Surplus)?;
                 return Ok(());
             }
             let unit_len = self.part.unit_len(self.next_index);
@@ -322,7 +342,7 @@ impl Opener {
             self.state = OpenerState::Complete;
             // Behind the footer there is nothing to be dropped.
             if !is_inner {
-                self.droppable = 0;
+                self.trailing = 0;
             }
         }
         Ok(())
@@ -620,7 +640,7 @@ mod tests {
         #[test]
         fn a_span_is_the_slice_of_the_plaintext(
             len in 1_usize..40_000, a in any::<prop::sample::Index>(), b in any::<prop::sample::Index>(),
-            piece in 1_usize..20_000, from_start in any::<bool>(), flip in any::<Option<(prop::sample::Index, u8)>>(),
+            piece in 1_usize..20_000, from_start in any::<bool>(), lead in prop::collection::vec(any::<u8>(), 0..100), flip in any::<Option<(prop::sample::Index, u8)>>(),
         ) {
             let plaintext = pattern(len);
             let mut stored = seal(&plaintext, 1 << 20);
@@ -638,11 +658,15 @@ mod tests {
                 position
             });
             let span = Span { first: first as u64, last: last as u64 };
-            let first_index = if from_start { 0 } else { (first / 8192) as u32 };
-            let droppable = if from_start { u64::MAX } else { 36 };
-            let mut opener = Opener::of_span(&data_key(), len as u64, span, first_index, droppable).unwrap();
+            let window = Window {
+                first_index: if from_start { 0 } else { (first / 8192) as u32 },
+                leading: lead.len() as u64,
+                trailing: if from_start { u64::MAX } else { 36 },
+            };
+            let mut opener = Opener::of_span(&data_key(), len as u64, span, window).unwrap();
             let mut out = Vec::new();
-            let result = stored[start..end].chunks(piece).try_for_each(|piece| opener.push(piece, &mut out));
+            let received = [&lead[..], &stored[start..end]].concat();
+            let result = received.chunks(piece).try_for_each(|piece| opener.push(piece, &mut out));
             prop_assert_eq!(&out[..], &plaintext[first..first + out.len()]);
             prop_assert!(out.len() <= last - first + 1);
             let needed = if (last / 8192 + 1) * 8192 >= len { whole } else { (last / 8192 + 1) * 8228 };

@@ -11,7 +11,8 @@ use super::{Identity, Reply, ResponsePlan};
 pub(super) fn is_good(status: u16, plan: &ResponsePlan) -> bool {
     match plan {
         ResponsePlan::Nothing => true,
-        ResponsePlan::Object(_) | ResponsePlan::Stored(_) => status == 200,
+        ResponsePlan::Object(expected) => expected.is_good(status),
+        ResponsePlan::Stored(_) => status == 200,
         ResponsePlan::Relay(_) => matches!(status, 200 | 204),
     }
 }
