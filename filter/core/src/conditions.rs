@@ -46,10 +46,18 @@ impl Conditions {
 
     /// Judges the conditions on an object whose ETag is `etag`, quoted.
     pub fn evaluate(&self, etag: &str) -> Verdict {
-        if self.if_match.as_deref().is_some_and(|list| !matches(list, etag)) {
+        if self
+            .if_match
+            .as_deref()
+            .is_some_and(|list| !matches(list, etag))
+        {
             return Verdict::PreconditionFailed;
         }
-        if self.if_none_match.as_deref().is_some_and(|list| matches(list, etag)) {
+        if self
+            .if_none_match
+            .as_deref()
+            .is_some_and(|list| matches(list, etag))
+        {
             return Verdict::NotModified;
         }
         Verdict::Proceed
@@ -97,13 +105,32 @@ mod tests {
 
     #[test]
     fn etg_4_the_etag_is_compared_as_s3_compares_it() {
-        for tag in ["\"abc-1\"", "abc-1", "W/\"abc-1\"", "*", "\"x\", \"abc-1\"", " \"abc-1\" "] {
+        for tag in [
+            "\"abc-1\"",
+            "abc-1",
+            "W/\"abc-1\"",
+            "*",
+            "\"x\", \"abc-1\"",
+            " \"abc-1\" ",
+        ] {
             assert_eq!(verdict(&[("if-match", tag)]), Verdict::Proceed, "{tag}");
-            assert_eq!(verdict(&[("if-none-match", tag)]), Verdict::NotModified, "{tag}");
+            assert_eq!(
+                verdict(&[("if-none-match", tag)]),
+                Verdict::NotModified,
+                "{tag}"
+            );
         }
         for tag in ["\"abc\"", "abc", "\"ABC-1\"", "", "\"x\", \"y\"", "\"abc-1"] {
-            assert_eq!(verdict(&[("if-match", tag)]), Verdict::PreconditionFailed, "{tag}");
-            assert_eq!(verdict(&[("if-none-match", tag)]), Verdict::Proceed, "{tag}");
+            assert_eq!(
+                verdict(&[("if-match", tag)]),
+                Verdict::PreconditionFailed,
+                "{tag}"
+            );
+            assert_eq!(
+                verdict(&[("if-none-match", tag)]),
+                Verdict::Proceed,
+                "{tag}"
+            );
         }
         assert_eq!(verdict(&[]), Verdict::Proceed);
         let both = [("if-match", "x"), ("if-none-match", "abc-1")];
@@ -121,7 +148,9 @@ mod tests {
         Conditions::from_headers(&headers.clone()).strip(&mut headers);
         assert!(!headers.contains("if-unmodified-since") && headers.contains("if-modified-since"));
         assert!(!headers.contains("if-match"));
-        let mut headers: Headers = [("if-none-match", "x"), ("if-modified-since", "b")].into_iter().collect();
+        let mut headers: Headers = [("if-none-match", "x"), ("if-modified-since", "b")]
+            .into_iter()
+            .collect();
         Conditions::from_headers(&headers.clone()).strip(&mut headers);
         assert!(headers.is_empty());
     }

@@ -680,6 +680,10 @@ impl Exchange {
         end_of_stream: bool,
         now: UnixTime,
     ) -> Result<HeadAction<ResponseHead>, Error> {
+        // No condition that it could be an answer to has been sent.
+        if head.status == 304 {
+            return Err(Error::StoreMisbehaves);
+        }
         let failure = Failure::new(head, end_of_stream || self.identity.is_head);
         if failure.may_be_about_credentials() {
             let callout = failure::probe_request(&self.config, now)?;

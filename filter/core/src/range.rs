@@ -42,9 +42,7 @@ impl ByteRange {
     pub fn parse(value: &str) -> Option<Self> {
         let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
         match (first, last) {
-            ("", last) => Some(Self::Suffix {
-                len: number(last)?,
-            }),
+            ("", last) => Some(Self::Suffix { len: number(last)? }),
             (first, "") => Some(Self::From {
                 first: number(first)?,
             }),
@@ -155,7 +153,10 @@ impl ContentRange {
 
     /// The value of the field.
     pub fn to_header(self) -> String {
-        format!("bytes {}-{}/{}", self.first, self.last, self.complete_length)
+        format!(
+            "bytes {}-{}/{}",
+            self.first, self.last, self.complete_length
+        )
     }
 }
 
@@ -209,8 +210,20 @@ mod tests {
             assert_eq!(span(value, 100), Some(None), "{value}");
         }
         for value in [
-            "bytes=10-5", "bytes=abc", "bytes=-", "bytes=,", "bytes= -1", "bytes=0 -1", "foo=0-1", "0-5",
-            "bytes=0-0,1-2", "bytes=+1-2", "bytes=1-+2", "", "bytes=", "BYTES=0-1",
+            "bytes=10-5",
+            "bytes=abc",
+            "bytes=-",
+            "bytes=,",
+            "bytes= -1",
+            "bytes=0 -1",
+            "foo=0-1",
+            "0-5",
+            "bytes=0-0,1-2",
+            "bytes=+1-2",
+            "bytes=1-+2",
+            "",
+            "bytes=",
+            "BYTES=0-1",
         ] {
             assert_eq!(span(value, 100), None, "{value}");
         }
@@ -222,7 +235,14 @@ mod tests {
     fn a_content_range_is_within_its_whole() {
         let range = ContentRange::parse("bytes 0-9/10").unwrap();
         assert_eq!(range.to_header(), "bytes 0-9/10");
-        for value in ["bytes 0-10/10", "bytes 5-4/10", "bytes 0-9/*", "bytes */10", "0-9/10", "bytes 0-9"] {
+        for value in [
+            "bytes 0-10/10",
+            "bytes 5-4/10",
+            "bytes 0-9/*",
+            "bytes */10",
+            "0-9/10",
+            "bytes 0-9",
+        ] {
             assert_eq!(ContentRange::parse(value), None, "{value}");
         }
         assert_eq!(ContentRange::parse_unsatisfied("bytes */10"), Some(10));

@@ -210,9 +210,8 @@ impl Opener {
         span: Span,
         window: Window,
     ) -> Result<Self, Error> {
-        let index = |offset: u64| {
-            u32::try_from(offset / layout::SEGMENT_LEN).map_err(|_| Error::TooLong)
-        };
+        let index =
+            |offset: u64| u32::try_from(offset / layout::SEGMENT_LEN).map_err(|_| Error::TooLong);
         if plaintext_len > layout::MAX_PLAINTEXT_LEN
             || span.last >= plaintext_len.max(1)
             || span.first > span.last
@@ -355,7 +354,10 @@ impl Opener {
             let behind = usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX);
             start.saturating_add(behind).min(out.len())
         };
-        let (first, end) = (within(self.span.first), within(self.span.last.saturating_add(1)));
+        let (first, end) = (
+            within(self.span.first),
+            within(self.span.last.saturating_add(1)),
+        );
         out.truncate(end);
         out.drain(start..first.min(end));
     }

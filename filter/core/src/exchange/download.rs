@@ -184,7 +184,10 @@ impl Expected {
     /// # Errors
     ///
     /// A range that is behind the end (GET-6), as far as the store can be believed in that.
-    pub(super) fn without_object(&self, head: &ResponseHead) -> Result<Option<ResponseHead>, Error> {
+    pub(super) fn without_object(
+        &self,
+        head: &ResponseHead,
+    ) -> Result<Option<ResponseHead>, Error> {
         if head.status == 304 && self.may_be_not_modified {
             return Ok(Some(not_modified(head)?));
         }
@@ -193,7 +196,9 @@ impl Expected {
                 .headers
                 .text("content-range")
                 .and_then(ContentRange::parse_unsatisfied);
-            let plaintext_len = stored_len.and_then(layout::plaintext_len).unwrap_or_default();
+            let plaintext_len = stored_len
+                .and_then(layout::plaintext_len)
+                .unwrap_or_default();
             return Err(Error::RangeNotSatisfiable { plaintext_len });
         }
         Ok(None)
@@ -261,7 +266,10 @@ impl DownloadPlan {
             None => None,
         };
         let stored_range = if head.status == 206 {
-            let range = head.headers.text("content-range").and_then(ContentRange::parse);
+            let range = head
+                .headers
+                .text("content-range")
+                .and_then(ContentRange::parse);
             let range = range.ok_or(Error::StoreMisbehaves)?;
             if content_length.is_some_and(|content_length| content_length != range.len()) {
                 return Err(Error::StoreMisbehaves);

@@ -98,6 +98,11 @@ pub(super) fn error_reply(error: &S3Error, identity: &Identity) -> Reply {
     if code == ErrorCode::MethodNotAllowed {
         headers.push(("allow".to_owned(), ALLOWED_METHODS.to_owned()));
     }
+    if code == ErrorCode::InvalidRange
+        && let Some(size) = error.detail("ActualObjectSize")
+    {
+        headers.push(("content-range".to_owned(), format!("bytes */{size}")));
+    }
     if code == ErrorCode::ServiceUnavailable || code == ErrorCode::SlowDown {
         headers.push(("retry-after".to_owned(), "1".to_owned()));
     }
