@@ -271,7 +271,7 @@ impl DownloadPlan {
                 .text("content-range")
                 .and_then(ContentRange::parse);
             let range = range.ok_or(Error::StoreMisbehaves)?;
-            if content_length.is_some_and(|content_length| content_length != range.len()) {
+            if content_length.is_some_and(|content_length| content_length != range.byte_count()) {
                 return Err(Error::StoreMisbehaves);
             }
             Some(range)
@@ -418,7 +418,7 @@ impl Exchange {
             headers.set("x-amz-checksum-type", "FULL_OBJECT");
         }
         headers.set("accept-ranges", "bytes");
-        let declared_len = span.map_or(facts.plaintext_len, Span::len);
+        let declared_len = span.map_or(facts.plaintext_len, Span::byte_count);
         headers.set("content-length", declared_len.to_string());
         if let Some(span) = span {
             let content_range = ContentRange {
