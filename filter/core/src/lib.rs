@@ -18,6 +18,7 @@ pub mod head;
 pub mod key_cache;
 pub mod key_service;
 pub mod key_wrap;
+pub mod listing;
 pub mod operation;
 pub mod range;
 pub mod s3_error;
