@@ -26,7 +26,15 @@ SEGMENT, OVERHEAD, FOOTER = 8192, 36, 36
 FULL = SEGMENT + OVERHEAD
 MIB = 1 << 20
 STORES = ["seaweedfs", "s3s-fs"]
-SIZES = {"0": 0, "1": 1, "S-1": SEGMENT - 1, "S": SEGMENT, "S+1": SEGMENT + 1, "2S": 2 * SEGMENT, "10MiB+7": 10 * MIB + 7}
+SIZES = {
+    "0": 0,
+    "1": 1,
+    "S-1": SEGMENT - 1,
+    "S": SEGMENT,
+    "S+1": SEGMENT + 1,
+    "2S": 2 * SEGMENT,
+    "10MiB+7": 10 * MIB + 7,
+}
 #: What S3 takes for no range at all.
 IGNORED = [
     *("bytes=10-5", "bytes=abc", "bytes=-", "bytes=,", "bytes=", "bytes= -1", "bytes=0 -1", "bytes=--1"),
@@ -88,7 +96,8 @@ def ranges_for(length: int) -> list[str]:
         ranges += [f"bytes=0-{number}" for number in HUGE]
     ranges += [f"bytes={point}-" for point in (length - 1, length - SEGMENT) if point > 0]
     ranges += [f"bytes=-{point}" for point in points if point < 3 * MIB or point == length]
-    ranges += [f"bytes={number}-" for number in HUGE] + ["bytes=00-01", f"bytes={length - 1}-{HUGE[0]}", f"bytes=-{HUGE[1]}"]
+    ranges += [f"bytes={number}-" for number in HUGE]
+    ranges += ["bytes=00-01", f"bytes=-{HUGE[1]}"] + [f"bytes={length - 1}-{HUGE[0]}"] * (length > 0)
     return list(dict.fromkeys(ranges))
 
 
@@ -118,7 +127,8 @@ def problem_with(store_kind: str, answer: Answer, method: str, text: str, body: 
     if status == 416 and answer.header("content-range") not in (None, f"bytes */{len(body)}"):
         return f"{method} {text} of {len(body)}: {answer.header('content-range')}"
     if (answer.status, got, answer.complete) != (status, wanted, True):
-        return f"{method} {text} of {len(body)}: {answer.status} {got}, complete: {answer.complete}; not {status} {wanted}"
+        seen = f"{answer.status} {got}, complete: {answer.complete}"
+        return f"{method} {text} of {len(body)}: {seen}; not {status} {wanted}"
     if method == "HEAD" and answer.body:
         return f"HEAD {text}: a body"
     if method == "GET" and status == 206 and answer.body != body[start:end]:
@@ -167,7 +177,8 @@ def suffix_is_too_long(text: str, length: int) -> bool:
 
 
 def test_a_suffix_that_the_store_fails_on_is_the_store_s_failure(world: World) -> None:
-    answer, direct = world.through("GET", "S", ("range", "bytes=-8193")), world.direct("GET", "S", ("range", "bytes=-8193"))
+    suffix = ("range", "bytes=-8193")
+    answer, direct = world.through("GET", "S", suffix), world.direct("GET", "S", suffix)
     assert answer.status == direct.status == (500 if world.store_kind == "s3s-fs" else 206)
 
 
@@ -196,8 +207,12 @@ def kind_of(text: str, length: int) -> str:
     if any(number in (first, last) for number in HUGE):
         return "huge"
     if not first:
-        return "suffix of nothing" if int(last) == 0 else "suffix too long" if int(last) > length else "suffix"
-    return "beyond the end" if expected(text, length)[0] == 416 else "end clamped" if last and int(last) >= length else "plain"
+        if int(last) == 0:
+            return "suffix of nothing"
+        return "suffix too long" if int(last) > length else "suffix"
+    if expected(text, length)[0] == 416:
+        return "beyond the end"
+    return "end clamped" if last and int(last) >= length else "plain"
 
 
 def seen(answer: Answer) -> tuple[object, ...]:
@@ -305,7 +320,7 @@ class Facts:
         return format_datetime(parsedate_to_datetime(self.modified) + timedelta(days=days), usegmt=True)
 
 
-#: The fields of a read, the status, and whether the store judges (a date) rather than the filter (an ETag).
+#: The fields of a read, and the status; the store judges dates, and the filter ETags.
 CONDITIONS: dict[str, tuple[Callable[[Facts], list[tuple[str, str]]], int]] = {
     "if-match: its ETag": (lambda it: [("if-match", it.etag)], 200),
     "if-match: without quotes": (lambda it: [("if-match", it.etag.strip('"'))], 200),
@@ -558,8 +573,6 @@ def test_a_range_over_an_altered_segment_gives_no_byte_of_it(hostile: Hostile, c
     end = len(PLAINTEXT) - 1
     bad_start = first_bad * SEGMENT
     for first, last in ((0, end), (10, bad_start), (bad_start - 1, bad_start), (bad_start + 5, bad_start + 9)):
-        if "footer" in change and last < end:
-            last = end
         answer = hostile.read(path, first, last, http2)
         assert not answer.complete and answer.status in ((0, 206) if http2 else (206,)), (first, last)
         assert PLAINTEXT[first : max(first, bad_start)].startswith(answer.body), (first, last)
