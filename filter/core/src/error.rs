@@ -105,8 +105,8 @@ pub enum Error {
     /// A range that the object does not have.
     #[error("the range can't be satisfied")]
     RangeNotSatisfiable {
-        /// The length of the object.
-        plaintext_len: u64,
+        /// The length of the object, where it is known.
+        plaintext_len: Option<u64>,
     },
     /// A range and a part at once.
     #[error("a range and a part are asked for")]
@@ -333,8 +333,13 @@ impl Error {
                 .with_message("HTTP trailers are not supported; use aws-chunked trailers."),
             Self::AwsChunked(error) => framing(*error),
             Self::Checksum(error) => payload(error),
-            Self::RangeNotSatisfiable { plaintext_len } => S3Error::new(ErrorCode::InvalidRange)
-                .with_detail("ActualObjectSize", plaintext_len.to_string()),
+            Self::RangeNotSatisfiable { plaintext_len } => {
+                let error = S3Error::new(ErrorCode::InvalidRange);
+                match plaintext_len {
+                    Some(len) => error.with_detail("ActualObjectSize", len.to_string()),
+                    None => error,
+                }
+            }
             Self::RangeAndPart => S3Error::new(ErrorCode::InvalidRequest).with_message(
                 "Cannot specify both Range header and partNumber query parameter",
             ),
@@ -746,7 +751,9 @@ mod tests {
                 Client,
             ),
             (
-                Error::RangeNotSatisfiable { plaintext_len: 1 },
+                Error::RangeNotSatisfiable {
+                    plaintext_len: Some(1),
+                },
                 "InvalidRange",
                 416,
                 Client,

@@ -66,8 +66,23 @@ impl ByteRange {
         (first <= last).then_some(Span { first, last })
     }
 
-    /// The stored bytes to ask for.
+    /// The stored bytes to ask for, in numbers that every store can read.
     pub fn stored(self) -> Self {
+        match self.stored_exactly() {
+            Self::Closed { first, last } => Self::Closed {
+                first: first.min(LARGEST_OFFSET),
+                last: last.min(LARGEST_OFFSET),
+            },
+            Self::From { first } => Self::From {
+                first: first.min(LARGEST_OFFSET),
+            },
+            Self::Suffix { len } => Self::Suffix {
+                len: len.min(LARGEST_OFFSET),
+            },
+        }
+    }
+
+    fn stored_exactly(self) -> Self {
         match self {
             Self::Closed { first, last } => Self::Closed {
                 first: segment_start(first),
@@ -176,6 +191,10 @@ fn number(text: &str) -> Option<u64> {
     Some(text.parse().unwrap_or(u64::MAX))
 }
 
+/// Behind the end of any object, and still exact where a store has signed numbers of 64 bits, or
+/// doubles.
+const LARGEST_OFFSET: u64 = (1 << 53) - 1;
+
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "small lengths in tests")]
 mod tests {
@@ -186,6 +205,22 @@ mod tests {
 
     fn span(value: &str, len: u64) -> Option<Option<(u64, u64)>> {
         ByteRange::parse(value).map(|range| range.resolve(len).map(|span| (span.first, span.last)))
+    }
+
+    #[test]
+    fn get_7_a_store_is_asked_for_no_number_that_it_may_not_read() {
+        for (value, stored) in [
+            ("bytes=0-9223372036854775807", "bytes=0-9007199254740991"),
+            ("bytes=18446744073709551616-", "bytes=9007199254740991-"),
+            (
+                "bytes=9223372036854775808-9223372036854775809",
+                "bytes=9007199254740991-9007199254740991",
+            ),
+            ("bytes=-18446744073709551616", "bytes=-9007199254740991"),
+        ] {
+            let range = ByteRange::parse(value).map(|range| range.stored().to_header());
+            assert_eq!(range.as_deref(), Some(stored), "{value}");
+        }
     }
 
     /// The table of §5.2, on an object of 100 bytes.

@@ -80,7 +80,9 @@ impl Selection {
             Self::Whole => Ok(None),
             Self::Range(range) => match range.resolve(plaintext_len) {
                 Some(span) => Ok(Some(span)),
-                None => Err(Error::RangeNotSatisfiable { plaintext_len }),
+                None => Err(Error::RangeNotSatisfiable {
+                    plaintext_len: Some(plaintext_len),
+                }),
             },
             // GET-13
             Self::Part(1) => Ok(ByteRange::From { first: 0 }.resolve(plaintext_len)),
@@ -196,9 +198,7 @@ impl Expected {
                 .headers
                 .text("content-range")
                 .and_then(ContentRange::parse_unsatisfied);
-            let plaintext_len = stored_len
-                .and_then(layout::plaintext_len)
-                .unwrap_or_default();
+            let plaintext_len = stored_len.and_then(layout::plaintext_len);
             return Err(Error::RangeNotSatisfiable { plaintext_len });
         }
         Ok(None)
