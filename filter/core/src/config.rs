@@ -161,6 +161,13 @@ pub enum Scope<'a> {
         /// Its name.
         bucket: &'a str,
     },
+    /// The objects of a bucket whose keys start with a prefix.
+    Listing {
+        /// The bucket's name.
+        bucket: &'a str,
+        /// The prefix.
+        prefix: &'a str,
+    },
     /// A bucket and all that is in it.
     Bucket {
         /// Its name.
@@ -194,6 +201,10 @@ impl Grant {
             Scope::Service => every_key && self.buckets.iter().any(Pattern::is_everything),
             Scope::BucketExistence { bucket: name } => bucket(name),
             Scope::Bucket { bucket: name } => bucket(name) && every_key,
+            Scope::Listing {
+                bucket: name,
+                prefix,
+            } => bucket(name) && self.prefixes.iter().any(|pattern| pattern.covers(prefix)),
             // A store that resolves `..` would find another key than the one that was granted.
             Scope::Object {
                 bucket: name,
@@ -320,6 +331,14 @@ impl Pattern {
             Self::new(text)
         } else {
             Self::new(&format!("{text}*"))
+        }
+    }
+
+    /// Tells whether every text that starts with `prefix` fits.
+    pub fn covers(&self, prefix: &str) -> bool {
+        match self.pieces.as_slice() {
+            [start, end] => end.is_empty() && prefix.starts_with(start.as_str()),
+            [] | [_] | [_, _, _, ..] => self.is_everything(),
         }
     }
 
@@ -1095,6 +1114,18 @@ mod tests {
         assert!(client.may(Permission::Read, Scope::BucketExistence { bucket }));
         assert!(!client.may(Permission::Read, Scope::Bucket { bucket }));
         assert!(!client.may(Permission::Read, Scope::Service));
+        for (prefix, covered) in [
+            ("public/", true),
+            ("public/a", true),
+            ("publi", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                client.may(Permission::Read, Scope::Listing { bucket, prefix }),
+                covered,
+                "{prefix}"
+            );
+        }
         for object_key in ["public/../private", "public/./a", "public/.."] {
             assert!(!client.may(Permission::Read, Scope::Object { bucket, object_key }));
         }

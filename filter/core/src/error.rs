@@ -102,6 +102,25 @@ pub enum Error {
     #[error("the payload's checksum is wrong: {0}")]
     Checksum(#[from] checksum::Error),
 
+    /// A range that the object does not have.
+    #[error("the range can't be satisfied")]
+    RangeNotSatisfiable {
+        /// The length of the object, where it is known.
+        plaintext_len: Option<u64>,
+    },
+    /// A range and a part at once.
+    #[error("a range and a part are asked for")]
+    RangeAndPart,
+    /// A part that the object does not have.
+    #[error("the object has no part {part_number}")]
+    NoSuchPart {
+        /// The part.
+        part_number: u16,
+    },
+    /// The object is not the one that was asked for.
+    #[error("a precondition does not hold")]
+    PreconditionFailed,
+
     /// The stored object has no envelope.
     #[error("the object is not encrypted")]
     UnencryptedObject,
@@ -198,7 +217,11 @@ impl Error {
             | Self::MetadataTooLarge { .. }
             | Self::IncompleteBody
             | Self::Trailers
-            | Self::Checksum(_) => Fault::Client,
+            | Self::Checksum(_)
+            | Self::RangeNotSatisfiable { .. }
+            | Self::RangeAndPart
+            | Self::NoSuchPart { .. }
+            | Self::PreconditionFailed => Fault::Client,
             Self::AwsChunked(aws_chunked::Error::EncodedLength) => Fault::Filter,
             Self::AwsChunked(_) => Fault::Client,
             Self::UnencryptedObject
@@ -248,6 +271,10 @@ impl Error {
             Self::Trailers => "trailers",
             Self::AwsChunked(_) => "aws_chunked",
             Self::Checksum(_) => "checksum",
+            Self::RangeNotSatisfiable { .. } => "range_not_satisfiable",
+            Self::RangeAndPart => "range_and_part",
+            Self::NoSuchPart { .. } => "no_such_part",
+            Self::PreconditionFailed => "precondition_failed",
             Self::UnencryptedObject => "unencrypted_object",
             Self::RepeatedEnvelope => "repeated_envelope",
             Self::UnknownKek => "unknown_kek",
@@ -306,6 +333,20 @@ impl Error {
                 .with_message("HTTP trailers are not supported; use aws-chunked trailers."),
             Self::AwsChunked(error) => framing(*error),
             Self::Checksum(error) => payload(error),
+            Self::RangeNotSatisfiable { plaintext_len } => {
+                let error = S3Error::new(ErrorCode::InvalidRange);
+                match plaintext_len {
+                    Some(len) => error.with_detail("ActualObjectSize", len.to_string()),
+                    None => error,
+                }
+            }
+            Self::RangeAndPart => S3Error::new(ErrorCode::InvalidRequest).with_message(
+                "Cannot specify both Range header and partNumber query parameter",
+            ),
+            Self::NoSuchPart { part_number } => S3Error::new(ErrorCode::InvalidPartNumber)
+                .with_detail("ActualPartCount", "1")
+                .with_detail("PartNumberRequested", part_number.to_string()),
+            Self::PreconditionFailed => S3Error::new(ErrorCode::PreconditionFailed),
             Self::UnencryptedObject => S3Error::new(ErrorCode::AccessDenied)
                 .with_message("The object is not encrypted; refused by policy."),
             Self::RepeatedEnvelope
@@ -709,6 +750,22 @@ mod tests {
                 400,
                 Client,
             ),
+            (
+                Error::RangeNotSatisfiable {
+                    plaintext_len: Some(1),
+                },
+                "InvalidRange",
+                416,
+                Client,
+            ),
+            (Error::RangeAndPart, "InvalidRequest", 400, Client),
+            (
+                Error::NoSuchPart { part_number: 2 },
+                "InvalidPartNumber",
+                416,
+                Client,
+            ),
+            (Error::PreconditionFailed, "PreconditionFailed", 412, Client),
             (Error::UnencryptedObject, "AccessDenied", 403, Store),
             (Error::RepeatedEnvelope, "InternalError", 500, Store),
             (Error::UnknownKek, "InternalError", 500, Store),

@@ -214,6 +214,8 @@ enum ResponseState {
     Empty(Dropped),
     /// A body that goes through.
     Relay,
+    /// A listing, read as a whole and rewritten.
+    Listing(Vec<u8>),
     /// The body of an error, read for its code and replaced.
     Failure(Box<Failure>),
     /// The filter answered for itself, or the stream was reset.
@@ -231,6 +233,8 @@ enum ResponsePlan {
     Stored(upload::Expected),
     /// What the store says, its fields filtered.
     Relay(Operation),
+    /// A listing of objects, whose sizes and ETags become the client's.
+    Listing(Operation),
 }
 
 /// The object that a request names, as its data key is bound to it.
@@ -381,6 +385,7 @@ impl Exchange {
             | ResponseState::Download(_)
             | ResponseState::Empty(_)
             | ResponseState::Relay
+            | ResponseState::Listing(_)
             | ResponseState::Failure(_) => {
                 return HeadAction::Reply(self.refuse(&Error::OutOfOrder));
             }
@@ -407,6 +412,9 @@ impl Exchange {
                 .body(piece, end_of_stream, &self.identity, out)
                 .map(|()| BodyAction::Replace),
             ResponseState::Relay => Ok(BodyAction::Keep),
+            ResponseState::Listing(document) => {
+                response::listing(document, piece, end_of_stream, out).map(|()| BodyAction::Replace)
+            }
             ResponseState::Done => Ok(BodyAction::Keep),
             ResponseState::Head(_)
             | ResponseState::AwaitKey(_)
@@ -427,7 +435,7 @@ impl Exchange {
     pub fn response_trailers(&mut self) -> BodyAction {
         let complete = match &self.response {
             ResponseState::Download(download) => download.is_complete(),
-            ResponseState::Failure(_) => false,
+            ResponseState::Failure(_) | ResponseState::Listing(_) => false,
             ResponseState::Head(_)
             | ResponseState::AwaitKey(_)
             | ResponseState::AwaitProbe(_)
@@ -472,6 +480,7 @@ impl Exchange {
             | ResponseState::Download(_)
             | ResponseState::Empty(_)
             | ResponseState::Relay
+            | ResponseState::Listing(_)
             | ResponseState::Failure(_)
             | ResponseState::Done) => {
                 self.response = state;
@@ -499,6 +508,7 @@ impl Exchange {
             | ResponseState::Download(_)
             | ResponseState::Empty(_)
             | ResponseState::Relay
+            | ResponseState::Listing(_)
             | ResponseState::Failure(_)
             | ResponseState::Done) => {
                 self.response = state;
@@ -556,7 +566,11 @@ impl Exchange {
                     Some(forwarding) => RequestState::Forward(Box::new(forwarding)),
                     None => RequestState::Ignore,
                 };
-                self.response = ResponseState::Head(ResponsePlan::Relay(operation));
+                self.response = ResponseState::Head(if operation.lists_objects() {
+                    ResponsePlan::Listing(operation)
+                } else {
+                    ResponsePlan::Relay(operation)
+                });
                 Ok(HeadAction::Forward(head))
             }
             (_, _) => Err(Error::NotImplemented(request.operation)),
@@ -637,6 +651,11 @@ impl Exchange {
         now: UnixTime,
     ) -> Result<HeadAction<ResponseHead>, Error> {
         if !response::is_good(head.status, &plan) {
+            if let ResponsePlan::Object(expected) = &plan
+                && let Some(answer) = expected.without_object(&head)?
+            {
+                return Ok(HeadAction::Reply(self.answer(answer)));
+            }
             return self.store_failure(&head, end_of_stream, now);
         }
         match plan {
@@ -665,6 +684,15 @@ impl Exchange {
                 self.response = ResponseState::Relay;
                 Ok(HeadAction::Forward(response::relayed(operation, &head)))
             }
+            ResponsePlan::Listing(_) if end_of_stream => Err(Error::StoreMisbehaves),
+            ResponsePlan::Listing(operation) => {
+                let mut head = response::relayed(operation, &head);
+                head.headers.remove("content-length");
+                head.headers.remove("content-encoding");
+                head.headers.set("content-type", "application/xml");
+                self.response = ResponseState::Listing(Vec::new());
+                Ok(HeadAction::Forward(head))
+            }
         }
     }
 
@@ -675,6 +703,10 @@ impl Exchange {
         end_of_stream: bool,
         now: UnixTime,
     ) -> Result<HeadAction<ResponseHead>, Error> {
+        // No condition that it could be an answer to has been sent.
+        if head.status == 304 {
+            return Err(Error::StoreMisbehaves);
+        }
         let failure = Failure::new(head, end_of_stream || self.identity.is_head);
         if failure.may_be_about_credentials() {
             let callout = failure::probe_request(&self.config, now)?;
@@ -744,9 +776,10 @@ impl Exchange {
                 let head = expected.response(&self.config, &head, checksum)?;
                 Ok(response::reply(head))
             }
-            ResponsePlan::Nothing | ResponsePlan::Object(_) | ResponsePlan::Relay(_) => {
-                Err(Error::OutOfOrder)
-            }
+            ResponsePlan::Nothing
+            | ResponsePlan::Object(_)
+            | ResponsePlan::Relay(_)
+            | ResponsePlan::Listing(_) => Err(Error::OutOfOrder),
         }
     }
 
@@ -760,6 +793,7 @@ impl Exchange {
             ResponseState::Download(_)
             | ResponseState::Empty(_)
             | ResponseState::Relay
+            | ResponseState::Listing(_)
             | ResponseState::Failure(_)
             | ResponseState::Done => true,
         };
@@ -769,6 +803,13 @@ impl Exchange {
         } else {
             BodyAction::Reply(reply)
         }
+    }
+
+    /// Ends the exchange with an answer without body of the filter's own.
+    fn answer(&mut self, head: ResponseHead) -> Reply {
+        self.request = RequestState::Done;
+        self.response = ResponseState::Done;
+        response::reply(head)
     }
 
     /// Ends the exchange with an error of the filter's own.
@@ -835,6 +876,11 @@ impl<'a> Scope<'a> {
         match (request.bucket.as_deref(), request.object_key.as_deref()) {
             (None, _) => Self::Service,
             (Some(bucket), Some(object_key)) => Self::Object { bucket, object_key },
+            // As far as the names that it asks for.
+            (Some(bucket), None) if request.operation.lists_objects() => Self::Listing {
+                bucket,
+                prefix: request.query.value("prefix").unwrap_or_default(),
+            },
             // Every client asks for these before it does anything else.
             (Some(bucket), None)
                 if matches!(

@@ -8,6 +8,7 @@
 pub mod aws_chunked;
 pub mod callout;
 pub mod checksum;
+pub mod conditions;
 pub mod config;
 pub mod envelope;
 pub mod error;
@@ -17,7 +18,9 @@ pub mod head;
 pub mod key_cache;
 pub mod key_service;
 pub mod key_wrap;
+pub mod listing;
 pub mod operation;
+pub mod range;
 pub mod s3_error;
 pub mod segment;
 pub mod sigv4;

@@ -48,6 +48,13 @@ impl S3Error {
         self
     }
 
+    /// The value of an extra element.
+    pub fn detail(&self, element: &str) -> Option<&str> {
+        let mut details = self.details.iter();
+        let (_, value) = details.find(|(name, _)| *name == element)?;
+        Some(value)
+    }
+
     /// The code.
     pub const fn code(&self) -> ErrorCode {
         self.code

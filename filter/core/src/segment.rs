@@ -21,6 +21,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use crate::key_wrap::{self, DataKey, Purpose};
+use crate::range::Span;
 
 /// Turns a plaintext of known length into segments.
 ///
@@ -138,15 +139,34 @@ impl core::fmt::Debug for Sealer {
     }
 }
 
-/// Turns a stored body back into its plaintext, releasing verified bytes only.
+/// Turns a stored body, or a run of its segments, back into plaintext, releasing verified bytes of
+/// one span only.
 pub struct Opener {
     part: Part,
+    span: Span,
+    /// The segment of the span's last byte.
+    last_wanted: u32,
+    /// Stored bytes before those of the first segment, still to be dropped unseen.
+    leading: u64,
+    /// Stored bytes that may follow those of the span and are dropped unseen.
+    trailing: u64,
     /// The salt of the first segment, once it has verified.
     part_salt: Option<[u8; 8]>,
     next_index: u32,
     /// Stored bytes of the unit that is not whole yet.
     pending: Vec<u8>,
     state: OpenerState,
+}
+
+/// Which stored bytes an [`Opener`] is given: by default those of the whole body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// The first segment that comes whole.
+    pub first_index: u32,
+    /// Bytes of the segment before it, which are dropped unseen.
+    pub leading: u64,
+    /// Bytes behind the segments of the span that may come, and are dropped unseen.
+    pub trailing: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,25 +177,58 @@ enum OpenerState {
 }
 
 impl Opener {
-    /// An opener for a body whose plaintext has `plaintext_len` bytes, which must be authentic.
+    /// An opener for a whole body whose plaintext has `plaintext_len` bytes, which must be
+    /// authentic.
     ///
     /// # Errors
     ///
     /// [`Error::TooLong`] for more than [`layout::MAX_PLAINTEXT_LEN`] bytes.
     pub fn new(data_key: &DataKey, plaintext_len: u64) -> Result<Self, Error> {
-        if plaintext_len > layout::MAX_PLAINTEXT_LEN {
+        let span = Span {
+            first: 0,
+            last: plaintext_len.saturating_sub(1),
+        };
+        let mut opener = Self::of_span(data_key, plaintext_len, span, Window::default())?;
+        if plaintext_len == 0 {
+            opener.state = OpenerState::Complete;
+        }
+        Ok(opener)
+    }
+
+    /// An opener that releases `span` of a plaintext of `plaintext_len` bytes and is given the
+    /// stored bytes of `window`.
+    ///
+    /// The footer is part of what is verified where the span reaches the last segment.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLong`] for more than [`layout::MAX_PLAINTEXT_LEN`] bytes, or a span that is not
+    /// within the plaintext or starts before the window.
+    pub fn of_span(
+        data_key: &DataKey,
+        plaintext_len: u64,
+        span: Span,
+        window: Window,
+    ) -> Result<Self, Error> {
+        let index =
+            |offset: u64| u32::try_from(offset / layout::SEGMENT_LEN).map_err(|_| Error::TooLong);
+        if plaintext_len > layout::MAX_PLAINTEXT_LEN
+            || span.last >= plaintext_len.max(1)
+            || span.first > span.last
+            || index(span.first)? < window.first_index
+        {
             return Err(Error::TooLong);
         }
         Ok(Self {
             part: Part::new(data_key, plaintext_len)?,
+            span,
+            last_wanted: index(span.last)?,
+            leading: window.leading,
+            trailing: window.trailing,
             part_salt: None,
-            next_index: 0,
+            next_index: window.first_index,
             pending: Vec::new(),
-            state: if plaintext_len == 0 {
-                OpenerState::Complete
-            } else {
-                OpenerState::Segments
-            },
+            state: OpenerState::Segments,
         })
     }
 
@@ -199,15 +252,25 @@ impl Opener {
         opened
     }
 
-    /// Tells whether the whole body, footer included, has verified.
+    /// Tells whether the whole span has verified, with the footer where it reaches the end.
     pub fn is_complete(&self) -> bool {
         self.state == OpenerState::Complete
     }
 
     fn open(&mut self, mut stored: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        if self.leading > 0 {
+            let dropped = usize::try_from(self.leading)
+                .unwrap_or(usize::MAX)
+                .min(stored.len());
+            stored = stored.get(dropped..).unwrap_or_default();
+            let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
+            self.leading = self.leading.saturating_sub(dropped);
+        }
         while !stored.is_empty() {
             if self.state == OpenerState::Complete {
-                return Err(Error::Surplus);
+                let surplus = u64::try_from(stored.len()).map_err(|_| Error::Surplus)?;
+                self.trailing = self.trailing.checked_sub(surplus).ok_or(Error::Surplus)?;
+                return Ok(());
             }
             let unit_len = self.part.unit_len(self.next_index);
             if self.pending.is_empty()
@@ -271,12 +334,32 @@ impl Opener {
             out.truncate(start);
             return Err(failed);
         }
+        self.release(start, index, out);
         self.part_salt = Some(part_salt);
         self.next_index = index.checked_add(1).ok_or(failed)?;
-        if !is_inner {
+        if index >= self.last_wanted {
             self.state = OpenerState::Complete;
+            // Behind the footer there is nothing to be dropped.
+            if !is_inner {
+                self.trailing = 0;
+            }
         }
         Ok(())
+    }
+
+    /// Keeps of the verified segment that starts at `start` in `out` what is of the span.
+    fn release(&self, start: usize, index: u32, out: &mut Vec<u8>) {
+        let offset = u64::from(index).saturating_mul(layout::SEGMENT_LEN);
+        let within = |position: u64| {
+            let behind = usize::try_from(position.saturating_sub(offset)).unwrap_or(usize::MAX);
+            start.saturating_add(behind).min(out.len())
+        };
+        let (first, end) = (
+            within(self.span.first),
+            within(self.span.last.saturating_add(1)),
+        );
+        out.truncate(end);
+        out.drain(start..first.min(end));
     }
 }
 
@@ -554,6 +637,50 @@ mod tests {
             let stored = seal(&plaintext, sealed);
             prop_assert_eq!(&stored, &seal(&plaintext, 1 << 20));
             prop_assert_eq!(open(&stored, len, opened), (plaintext, Ok(true)));
+        }
+
+        #[test]
+        fn a_span_is_the_slice_of_the_plaintext(
+            len in 1_usize..40_000, a in any::<prop::sample::Index>(), b in any::<prop::sample::Index>(),
+            piece in 1_usize..20_000, from_start in any::<bool>(), lead in prop::collection::vec(any::<u8>(), 0..100), flip in any::<Option<(prop::sample::Index, u8)>>(),
+        ) {
+            let plaintext = pattern(len);
+            let mut stored = seal(&plaintext, 1 << 20);
+            let (a, b) = (a.index(len), b.index(len));
+            let (first, last) = (a.min(b), a.max(b));
+            let whole = stored.len();
+            let (start, end) = if from_start {
+                (0, whole)
+            } else {
+                (first / 8192 * 8228, ((last / 8192 + 1) * 8228 + 36).min(whole))
+            };
+            let flipped = flip.map(|(position, bit)| {
+                let position = start + position.index(end - start);
+                stored[position] ^= 1 << (bit % 8);
+                position
+            });
+            let span = Span { first: first as u64, last: last as u64 };
+            let window = Window {
+                first_index: if from_start { 0 } else { (first / 8192) as u32 },
+                leading: lead.len() as u64,
+                trailing: if from_start { u64::MAX } else { 36 },
+            };
+            let mut opener = Opener::of_span(&data_key(), len as u64, span, window).unwrap();
+            let mut out = Vec::new();
+            let received = [&lead[..], &stored[start..end]].concat();
+            let result = received.chunks(piece).try_for_each(|piece| opener.push(piece, &mut out));
+            prop_assert_eq!(&out[..], &plaintext[first..first + out.len()]);
+            prop_assert!(out.len() <= last - first + 1);
+            let needed = if (last / 8192 + 1) * 8192 >= len { whole } else { (last / 8192 + 1) * 8228 };
+            match flipped {
+                Some(position) if position < needed => {
+                    prop_assert!(result.is_err() && !opener.is_complete());
+                }
+                _ => {
+                    prop_assert_eq!(result, Ok(()));
+                    prop_assert!(opener.is_complete() && out.len() == last - first + 1);
+                }
+            }
         }
 
         #[test]

@@ -19,8 +19,12 @@ use super::{response, upstream};
 pub(super) fn is_supported(operation: Operation) -> bool {
     match operation.action() {
         Action::Forward | Action::Admin => true,
-        Action::Rewrite => matches!(operation, Operation::DeleteObject | Operation::ListBuckets),
-        Action::Transform | Action::Block => false,
+        Action::Rewrite => matches!(
+            operation,
+            Operation::DeleteObject | Operation::DeleteObjects | Operation::ListBuckets
+        ),
+        Action::Transform => operation.lists_objects(),
+        Action::Block => false,
     }
 }
 
@@ -30,6 +34,8 @@ pub(super) struct Forwarding {
     intake: Intake,
     /// The last byte that was received, while it may be the body's last.
     held: Option<u8>,
+    /// For DeleteObjects.
+    conditions: Option<ConditionScan>,
 }
 
 impl Forwarding {
@@ -92,6 +98,8 @@ impl Forwarding {
         let forwarding = Self {
             intake: Intake::new(verified, checks, length, Vec::new())?,
             held: None,
+            conditions: (request.operation == Operation::DeleteObjects)
+                .then(ConditionScan::default),
         };
         Ok((head, Some(forwarding)))
     }
@@ -107,8 +115,15 @@ impl Forwarding {
         end_of_stream: bool,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let held = &mut self.held;
-        let verified = self.intake.body(piece, end_of_stream, |bytes| {
+        let Self {
+            intake,
+            held,
+            conditions,
+        } = self;
+        let verified = intake.body(piece, end_of_stream, |bytes| {
+            if let Some(conditions) = conditions {
+                conditions.add(bytes)?;
+            }
             if let Some((last, before)) = bytes.split_last() {
                 out.extend(held.replace(*last));
                 out.extend_from_slice(before);
@@ -118,6 +133,41 @@ impl Forwarding {
         if verified.is_some() {
             out.extend(self.held.take());
         }
+        Ok(())
+    }
+}
+
+/// Looks in the document of a DeleteObjects for conditions on ETags and sizes, which are not the
+/// store's.
+#[derive(Debug, Default)]
+struct ConditionScan {
+    /// The end of what has been looked at, in which a name may have begun.
+    tail: Vec<u8>,
+}
+
+impl ConditionScan {
+    /// Looks at the next piece.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotImplementedHeader`] for a condition.
+    fn add(&mut self, piece: &[u8]) -> Result<(), Error> {
+        self.tail.extend_from_slice(piece);
+        for (element, name) in CONDITIONS_IN_DELETE {
+            if self
+                .tail
+                .windows(element.len())
+                .any(|window| window == element)
+            {
+                return Err(Error::NotImplementedHeader(name));
+            }
+        }
+        let longest = CONDITIONS_IN_DELETE
+            .iter()
+            .map(|(element, _)| element.len())
+            .max();
+        let kept = longest.unwrap_or_default();
+        self.tail.drain(..self.tail.len().saturating_sub(kept));
         Ok(())
     }
 }
@@ -135,6 +185,13 @@ fn length(request: &operation::Request, end_of_stream: bool) -> Result<u64, Erro
         None => Err(Error::MissingContentLength),
     }
 }
+
+/// Conditions of one object of a DeleteObjects.
+const CONDITIONS_IN_DELETE: [(&[u8], &str); 3] = [
+    (b"<ETag", "ETag"),
+    (b"<Size", "Size"),
+    (b"<LastModifiedTime", "LastModifiedTime"),
+];
 
 /// Conditions on the ETag or the size, which are not the store's.
 const CONDITIONS_ON_DELETE: [&str; 3] = [

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::head::{Headers, ResponseHead};
+use crate::listing;
 use crate::operation::{self, HeaderRule, Operation};
 use crate::s3_error::{ErrorCode, S3Error};
 
@@ -11,8 +12,10 @@ use super::{Identity, Reply, ResponsePlan};
 pub(super) fn is_good(status: u16, plan: &ResponsePlan) -> bool {
     match plan {
         ResponsePlan::Nothing => true,
-        ResponsePlan::Object(_) | ResponsePlan::Stored(_) => status == 200,
+        ResponsePlan::Object(expected) => expected.is_good(status),
+        ResponsePlan::Stored(_) => status == 200,
         ResponsePlan::Relay(_) => matches!(status, 200 | 204),
+        ResponsePlan::Listing(_) => status == 200,
     }
 }
 
@@ -69,6 +72,29 @@ pub(super) fn relayed(operation: Operation, head: &ResponseHead) -> ResponseHead
     }
 }
 
+/// Takes a piece of a listing into `document`; at its end the client's is appended to `out`.
+///
+/// # Errors
+///
+/// A document that is too long for a page, or is no listing.
+pub(super) fn listing(
+    document: &mut Vec<u8>,
+    piece: &[u8],
+    end_of_stream: bool,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    if document.len().saturating_add(piece.len()) > MAX_LISTING_LEN {
+        return Err(Error::StoreMisbehaves);
+    }
+    document.extend_from_slice(piece);
+    if end_of_stream {
+        let rewritten = listing::rewrite(document).map_err(|_| Error::StoreMisbehaves)?;
+        *document = Vec::new();
+        out.extend_from_slice(rewritten.as_bytes());
+    }
+    Ok(())
+}
+
 /// An answer of the filter's own with this head and no body.
 pub(super) fn reply(head: ResponseHead) -> Reply {
     let headers = head
@@ -96,6 +122,11 @@ pub(super) fn error_reply(error: &S3Error, identity: &Identity) -> Reply {
     let code = error.code();
     if code == ErrorCode::MethodNotAllowed {
         headers.push(("allow".to_owned(), ALLOWED_METHODS.to_owned()));
+    }
+    if code == ErrorCode::InvalidRange
+        && let Some(size) = error.detail("ActualObjectSize")
+    {
+        headers.push(("content-range".to_owned(), format!("bytes */{size}")));
     }
     if code == ErrorCode::ServiceUnavailable || code == ErrorCode::SlowDown {
         headers.push(("retry-after".to_owned(), "1".to_owned()));
@@ -130,4 +161,6 @@ pub(super) fn decimal(text: &str) -> Option<u64> {
     text.parse().ok()
 }
 
+/// A page has at most 1000 objects, whose keys have at most 1024 bytes, each three in a URL.
+const MAX_LISTING_LEN: usize = 4 * 1024 * 1024;
 const ALLOWED_METHODS: &str = "GET, HEAD, PUT, POST, DELETE";

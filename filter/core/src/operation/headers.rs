@@ -241,6 +241,7 @@ fn checksum_rule(operation: Operation, algorithm: &str) -> HeaderRule {
 fn digest_rule(operation: Operation) -> HeaderRule {
     match operation.action() {
         Action::Forward | Action::Admin if operation.expects_body() => HeaderRule::Forward,
+        Action::Rewrite if operation == Operation::DeleteObjects => HeaderRule::Forward,
         Action::Forward | Action::Admin | Action::Transform | Action::Rewrite | Action::Block => {
             HeaderRule::Consume
         }
@@ -640,7 +641,7 @@ mod tests {
                 rule(PutBucketLifecycleConfiguration, name),
                 HeaderRule::Forward
             );
-            assert_eq!(rule(DeleteObjects, name), HeaderRule::Consume);
+            assert_eq!(rule(DeleteObjects, name), HeaderRule::Forward);
             assert_eq!(rule(GetBucketTagging, name), HeaderRule::Consume);
         }
     }

@@ -300,6 +300,14 @@ operations! {
 }
 
 impl Operation {
+    /// Tells whether the operation lists objects, under a prefix if its query has one.
+    pub fn lists_objects(self) -> bool {
+        matches!(
+            self,
+            Self::ListObjects | Self::ListObjectsV2 | Self::ListObjectVersions
+        )
+    }
+
     /// What the filter does with the operation.
     pub fn action(self) -> Action {
         self.row().action
