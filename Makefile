@@ -91,6 +91,10 @@ bench: $(WASM) ## Measures Envoy's memory, within its bound or a failure, and it
 reproduce: $(WASM) ## Builds the module in a second place and compares: a build is reproducible
 	@scripts/reproduce.sh $(WASM)
 
+.PHONY: fuzz
+fuzz: ## Fuzzes a parser (T=head|envelope|opener|documents|aws_chunked S=seconds)
+	@scripts/fuzz.sh $(or $(T),head) $(or $(S),60)
+
 .PHONY: doc
 doc: ## Builds the documentation of the crates, private items too
 	@RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --no-deps --document-private-items \
