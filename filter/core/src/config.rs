@@ -303,7 +303,7 @@ pub struct CalloutService {
 /// Bounds on what a client may send.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The most bytes of a request body that is read before anything is forwarded.
+    /// The most bytes of a request body that is no object's, such as a bucket's configuration.
     pub max_buffered_body: usize,
     /// The most fields of a request head.
     pub max_header_count: usize,

@@ -13,12 +13,12 @@
 //! request   Head ─► AwaitKey ─► Upload ─────────► Done
 //!             │                                    ▲
 //!             ├──► Ignore (no body is expected) ───┤
-//!             ├──► Forward (a body that is no object's) ────────┤
-//!             └──► Collect (the framing of an empty object) ───┘
+//!             ├──► Forward (a body that is no object's)
+//!             └──► Collect (the framing of an empty object), then a callout
 //!
 //! response  Head ─► AwaitKey ─► Download ───────► Done
 //!             │                                    ▲
-//!             ├──► Empty, Relay, Failure ──────────┤
+//!             ├──► Empty, Relay, Listing, Failure ─┤
 //!             ├──► AwaitProbe (whose fault is a 401 or 403?)
 //!             └──► Callout (the store's answer comes by callout) ─► Done
 //! ```
